@@ -1,0 +1,218 @@
+"""The run record: one folder that holds all that is known of a run, written as the run goes.
+
+Readers (`recovery`, `reports`) work on a finished folder with no cluster. Writers are the runner and its children,
+which find the folder by the environment variable `DRILL_RECORD`.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import structlog
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from drill import clock
+from drill.errors import RecordIncompleteError
+from drill.objectives import Objectives
+from drill.verdicts import Verdict
+
+RECORD_VARIABLE = "DRILL_RECORD"
+DERIVED = ("manifest.json", "verdicts.json", "report.html", "junit.xml")
+"""Files that `drill judge` and `drill report` can make anew; the manifest's hashes leave them out."""
+
+_log = structlog.get_logger()
+
+
+class Event(BaseModel):
+    """One line of the time line."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    t: float
+    """Seconds since the epoch on the run's clock (`drill.clock`)."""
+    utc: str
+    mono: float
+    source: str
+    """Who says so: runner, experiment, observer, load, drain."""
+    kind: str
+    """What happened, `noun.verb`: the list is in docs/run-record.md."""
+    data: dict[str, Any] = {}
+
+
+class RunRecord:
+    """One run's folder, `runs/<scenario>/<UTC>/`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, runs: Path, scenario: str) -> Self:
+        """Make the folder of a new run below `runs`."""
+        stamp = datetime.fromtimestamp(clock.now(), UTC).strftime("%Y%m%dT%H%M%SZ")
+        path = runs / scenario / stamp
+        if path.exists():
+            path = runs / scenario / f"{stamp}-{secrets.token_hex(2)}"
+        (path / "evidence").mkdir(parents=True)
+        (path / "load").mkdir()
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a record to read it.
+
+        Raises:
+            RecordIncompleteError: `path` is not a run record.
+        """
+        if not (path / "scenario.yaml").is_file():
+            raise RecordIncompleteError(f"{path}: not a run record (it has no scenario.yaml)")
+        return cls(path)
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    def emit(self, source: str, kind: str, *, at: float | None = None, **data: Any) -> Event:
+        """Append one event to the time line; `at` (epoch seconds) when it happened before now."""
+        seconds = clock.now() if at is None else at
+        event = Event(
+            t=seconds,
+            utc=datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds"),
+            mono=seconds - clock.OFFSET,
+            source=source,
+            kind=kind,
+            data=data,
+        )
+        # One write of one line in append mode: lines of several processes do not mix, and a killed one loses none.
+        with (self.path / "events.jsonl").open("ab", buffering=0) as timeline:
+            timeline.write(event.model_dump_json().encode() + b"\n")
+        return event
+
+    def write_json(self, name: str, content: Any) -> str:
+        """Write a JSON file atomically; returns its path inside the record."""
+        return self.write_text(name, json.dumps(content, indent=2, default=str) + "\n")
+
+    def write_text(self, name: str, content: str) -> str:
+        """Write a text file atomically; returns its path inside the record."""
+        target = self.path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.partial")
+        partial.write_text(content)
+        partial.replace(target)
+        return name
+
+    def write_evidence(self, name: str, content: Any) -> str:
+        """Keep one piece of evidence as `evidence/<name>.json`; returns its path inside the record."""
+        return self.write_json(f"evidence/{name}.json", content)
+
+    def seal(self, facts: dict[str, Any]) -> None:
+        """Write the manifest: `facts` (versions, cluster, configuration, seed) and the SHA-256 of every file."""
+        self.write_json("manifest.json", {**facts, "files": self._digests()})
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def scenario(self) -> dict[str, Any]:
+        """The scenario as it was run, every default filled in."""
+        content = yaml.safe_load(self._text("scenario.yaml"))
+        if not isinstance(content, dict):
+            raise RecordIncompleteError(f"{self.path / 'scenario.yaml'}: not a mapping")
+        return content
+
+    @cached_property
+    def objectives(self) -> Objectives:
+        """The scenario's objectives."""
+        return Objectives.model_validate(self.scenario.get("objectives", {}))
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """Versions, cluster identity, configuration, seed, and the SHA-256 of every file."""
+        return self._mapping("manifest.json")
+
+    @cached_property
+    def journal(self) -> dict[str, Any]:
+        """Chaos Toolkit's own journal."""
+        return self._mapping("journal.json")
+
+    @cached_property
+    def events(self) -> tuple[Event, ...]:
+        """The time line in the order of time. A last line that a killed writer left half-written is left out."""
+        lines = self._text("events.jsonl").split("\n")
+        return tuple(sorted((Event.model_validate_json(line) for line in lines[:-1] if line), key=lambda e: e.t))
+
+    def events_of(self, kind: str) -> tuple[Event, ...]:
+        """The events of one kind, in the order of time."""
+        return tuple(event for event in self.events if event.kind == kind)
+
+    def first(self, kind: str) -> Event:
+        """The first event of a kind.
+
+        Raises:
+            RecordIncompleteError: there is none.
+        """
+        for event in self.events:
+            if event.kind == kind:
+                return event
+        raise RecordIncompleteError(f"the time line has no {kind} event")
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What `drill judge` concluded."""
+        return tuple(Verdict.model_validate(each) for each in self._mapping("verdicts.json")["verdicts"])
+
+    def evidence(self, name: str) -> Any:
+        """One piece of evidence."""
+        return self._json(f"evidence/{name}.json")
+
+    def altered_files(self) -> tuple[str, ...]:
+        """Files whose SHA-256 is no longer the manifest's, that are missing, or that the manifest does not know."""
+        sealed, present = self.manifest["files"], self._digests()
+        return tuple(sorted(name for name in sealed.keys() | present.keys() if sealed.get(name) != present.get(name)))
+
+    def _digests(self) -> dict[str, str]:
+        return {name: _sha256(self.path / name) for name in self._files() if name not in DERIVED}
+
+    def _files(self) -> Iterator[str]:
+        for path in sorted(self.path.rglob("*")):
+            if path.is_file():
+                yield path.relative_to(self.path).as_posix()
+
+    def _mapping(self, name: str) -> dict[str, Any]:
+        content = self._json(name)
+        if not isinstance(content, dict):
+            raise RecordIncompleteError(f"{self.path / name}: not a JSON object")
+        return content
+
+    def _json(self, name: str) -> Any:
+        try:
+            return json.loads(self._text(name))
+        except json.JSONDecodeError as error:
+            raise RecordIncompleteError(f"{self.path / name}: not whole JSON: {error}") from error
+
+    def _text(self, name: str) -> str:
+        try:
+            return (self.path / name).read_text()
+        except FileNotFoundError as error:
+            raise RecordIncompleteError(f"{self.path}: has no {name}") from error
+
+
+def current() -> RunRecord | None:
+    """The record of the run that this process is a part of; None outside of a run (a bare `chaos run`)."""
+    path = os.environ.get(RECORD_VARIABLE)
+    return RunRecord(Path(path)) if path else None
+
+
+def emit(source: str, kind: str, *, at: float | None = None, **data: Any) -> None:
+    """Say on the time line of the current run what happened; outside of a run, say it in the log only."""
+    _log.info(kind, source=source, **data)
+    if (record := current()) is not None:
+        record.emit(source, kind, at=at, **data)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

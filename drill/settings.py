@@ -1,0 +1,143 @@
+"""Settings: a flag beats `DRILL_*`, which beats `drill.toml`, which beats the default.
+
+A flag reaches the children of a run as its environment variable, so that Chaos Toolkit and Locust, run by the harness
+or by hand, see the same settings.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from drill.errors import InputError, Mistake, UsageError
+
+FILE_VARIABLE = "DRILL_SETTINGS"
+DEFAULT_FILE = "drill.toml"
+
+
+class KafkaTarget(BaseModel):
+    """Where a context's Kafka is, for clients and for Kubernetes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bootstrap: str = Field(description="bootstrap servers as seen from where drill runs, host:port[,host:port]")
+    namespace: str = "kafka"
+    statefulset: str = Field(
+        default="datahub-kafka-kafka-pool",
+        description="owner of the broker pods; broker N runs in pod <statefulset>-N",
+    )
+    selector: str = Field(default="app.kubernetes.io/name=kafka", description="label selector of the broker pods")
+    container: str = Field(default="kafka", description="container that runs the broker")
+    process: str = Field(default="kafka.Kafka", description="text in the broker's command line, as `pgrep -f` finds it")
+    client: dict[str, str] = Field(default={}, description="more client settings (security.protocol, sasl.*, ssl.*)")
+
+
+class ContextSettings(BaseModel):
+    """What a kubeconfig context is to drill."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    drillable: bool = Field(default=False, description="faults may be injected here; nothing is ever killed without it")
+    namespaces: tuple[str, ...] = Field(default=(), description="the namespaces in which faults may be injected")
+    kubeconfig: Path | None = Field(default=None, description="kubeconfig file that has the context")
+    kafka: KafkaTarget | None = None
+
+
+class Settings(BaseSettings):
+    """The settings of one command."""
+
+    model_config = SettingsConfigDict(env_prefix="DRILL_", env_nested_delimiter="__", frozen=True, extra="forbid")
+
+    context: str | None = Field(default=None, description="kubeconfig context to drill")
+    kubeconfig: Path | None = Field(default=None, description="kubeconfig file, before the context's own")
+    runs: Path = Field(default=Path("runs"), description="folder of run records")
+    contexts: dict[str, ContextSettings] = Field(default={}, description="the contexts that drill may work on")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags (init), then environment, then the TOML file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, settings_file())
+
+    @property
+    def target(self) -> ContextSettings:
+        """The settings of the selected context.
+
+        Raises:
+            UsageError: no context is selected, or the selected one is not in the settings file.
+        """
+        if self.context is None:
+            known = ", ".join(sorted(self.contexts)) or "none"
+            raise UsageError(f"no context: give --context or set DRILL_CONTEXT (in {settings_file()}: {known})")
+        if self.context not in self.contexts:
+            raise UsageError(
+                f"context {self.context!r} is not in {settings_file()}: add a [contexts.{self.context}] table "
+                "with `drillable`, `namespaces` and its systems (README, 'Your own cluster')"
+            )
+        return self.contexts[self.context]
+
+    @property
+    def kafka(self) -> KafkaTarget:
+        """The selected context's Kafka.
+
+        Raises:
+            UsageError: the context declares none.
+        """
+        kafka = self.target.kafka
+        if kafka is None:
+            raise UsageError(
+                f"context {self.context!r} declares no Kafka: add [contexts.{self.context}.kafka] "
+                f"with `bootstrap` to {settings_file()}"
+            )
+        return kafka
+
+    @property
+    def kubeconfig_file(self) -> Path | None:
+        """The kubeconfig to use: the flag's, or the context's; None: kubectl's own rule (`KUBECONFIG`, ~/.kube)."""
+        chosen = self.kubeconfig or (self.target.kubeconfig if self.context else None)
+        return Path(os.path.expandvars(chosen)).expanduser() if chosen else None
+
+    def environment(self) -> dict[str, str]:
+        """The variables by which a child process sees the same settings."""
+        variables = {FILE_VARIABLE: str(settings_file().resolve())}
+        if self.context:
+            variables |= {"DRILL_CONTEXT": self.context, "KUBERNETES_CONTEXT": self.context}
+        if file := self.kubeconfig_file:
+            variables |= {"DRILL_KUBECONFIG": str(file), "KUBECONFIG": str(file)}
+        return variables
+
+
+def settings_file() -> Path:
+    """The settings file: `DRILL_SETTINGS`, or drill.toml in the working folder."""
+    return Path(os.environ.get(FILE_VARIABLE, DEFAULT_FILE))
+
+
+def load(**flags: Any) -> Settings:
+    """Read the settings; a flag that is None was not given.
+
+    Raises:
+        InputError: the file or the environment has a mistake, each named with its field.
+    """
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        raise InputError(
+            [
+                Mistake(
+                    file=str(settings_file()),
+                    line=None,
+                    field=".".join(str(part) for part in each["loc"]),
+                    problem=each["msg"],
+                    remedy="See README, 'Your own cluster', for the fields of drill.toml.",
+                )
+                for each in error.errors()
+            ]
+        ) from error
