@@ -124,7 +124,7 @@ def test_a_record_without_a_ledger_is_incomplete(tmp_path: Path) -> None:
 def test_an_undrained_topic_is_incomplete(tmp_path: Path) -> None:
     """Without a drain there is no saying what was lost."""
     _make(tmp_path, 10)
-    with pytest.raises(RecordIncompleteError, match="seen"):
+    with pytest.raises(RecordIncompleteError, match="not drained"):
         account([Ledger.open(tmp_path / "0")])
 
 
