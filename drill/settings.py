@@ -42,6 +42,7 @@ class ContextSettings(BaseModel):
     drillable: bool = Field(default=False, description="faults may be injected here; nothing is ever killed without it")
     namespaces: tuple[str, ...] = Field(default=(), description="the namespaces in which faults may be injected")
     kubeconfig: Path | None = Field(default=None, description="kubeconfig file that has the context")
+    lease_namespace: str = Field(default="default", description="where the Lease of the one running drill lives")
     kafka: KafkaTarget | None = None
 
 

@@ -1,0 +1,52 @@
+# Everything a user needs is in two commands: `make drill` and `make test`.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt 2>/dev/null | sha256sum | cut -c1-12)
+SCENARIO ?= broker-kill-leader
+
+.PHONY: drill test lint unit cluster bench packages install lab-down clean
+
+drill: install ## bring the lab up, kill a Kafka broker under load, judge it, write the report
+	@exec $(BIN)/drill run $(SCENARIO) --lab
+
+test: install lint ## everything that CI runs
+	@exec $(BIN)/python -m pytest
+
+lint: install ## style, types, the layer contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: install ## the tests that need no cluster
+	@exec $(BIN)/python -m pytest tests/unit tests/contract
+
+cluster: install ## the tests on the real lab
+	@exec $(BIN)/python -m pytest tests/cluster
+
+bench: install ## speed and memory, as ratios measured in one run
+	@exec $(BIN)/python -m tests.bench
+
+packages: ## install the Debian packages that the lab needs and that are missing
+	@missing="$$($(PYTHON) -m lab.packages)"; \
+	if [ -n "$$missing" ]; then \
+	  echo "installing Debian packages: $$missing" >&2; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >&2; \
+	fi
+
+install: packages $(STAMP)
+
+$(STAMP): ## the Python side, in a virtual environment of the checkout
+	@echo "installing Python packages into $(VENV)" >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@rm -f $(VENV)/.installed-*
+	@touch $@
+
+lab-down:
+	@$(BIN)/drill lab down
+
+clean: ## the virtual environment and what tools leave; the lab's cache is the user's
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

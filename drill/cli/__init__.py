@@ -1,0 +1,34 @@
+"""The front door: `drill run|plan|validate|list|schema|judge|report|rollback|doctor|lab`.
+
+Data goes to stdout, everything else to stderr. A room is imported by the command that needs it, when it is called,
+so that `drill --help` answers at once.
+"""
+
+import os
+import sys
+from typing import NoReturn
+
+from drill.cli import _lab, _record, _run, _scenario
+from drill.cli._common import app, say
+from drill.errors import DrillError
+from drill.exits import ExitCode
+
+__all__ = ["app", "main"]
+
+for _commands in (_run, _scenario, _record, _lab):
+    _commands.register(app)
+
+
+def main() -> NoReturn:
+    """The entry point: an error becomes one clear message and its exit code."""
+    try:
+        app()
+    except DrillError as error:
+        say(f"drill: {error}")
+        sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001 - the last door: whatever it is, it has its own exit code
+        if os.environ.get("DRILL_DEBUG"):
+            raise
+        say(f"drill: the harness broke: {type(error).__name__}: {error} (DRILL_DEBUG=1 shows where)")
+        sys.exit(ExitCode.HARNESS_ERROR)
+    sys.exit(ExitCode.PASS)

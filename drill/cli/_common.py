@@ -1,0 +1,87 @@
+"""What every command shares: the app, the common options, the two ways of speaking."""
+
+import json
+import logging
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from drill.exits import ExitCode
+    from drill.settings import Settings
+
+app = typer.Typer(
+    name="drill",
+    help="A chaos and disaster-recovery test harness for Kubernetes data platforms.\n\n"
+    "Example: drill run broker-kill-leader --context drill-lab",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Output(StrEnum):
+    """How a command prints its data."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Context = Annotated[
+    str | None,
+    typer.Option("--context", help="kubeconfig context to drill; it must be in drill.toml.", envvar="DRILL_CONTEXT"),
+]
+Kubeconfig = Annotated[
+    Path | None,
+    typer.Option("--kubeconfig", help="kubeconfig file, instead of the context's own.", envvar="DRILL_KUBECONFIG"),
+]
+Runs = Annotated[
+    Path | None, typer.Option("--runs", help="Folder of run records (default: runs).", envvar="DRILL_RUNS")
+]
+AsOutput = Annotated[Output, typer.Option("-o", "--output", help="How to print the result.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run record's folder: runs/<scenario>/<UTC>.")]
+
+
+def settings(**flags: Any) -> "Settings":
+    """The settings, with the flags in the environment too, where every room and every child looks for them."""
+    from drill import settings as module  # noqa: PLC0415 - lazy
+
+    chosen = module.load(**flags)
+    os.environ.update(chosen.environment())
+    return chosen
+
+
+def configure_logging(*, verbose: bool) -> None:
+    """Logs go to stderr, in plain lines; one level for ours and for the libraries'."""
+    import structlog  # noqa: PLC0415 - lazy
+
+    level = logging.DEBUG if verbose else logging.WARNING
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(name)s %(levelname)s %(message)s")
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty() and "NO_COLOR" not in os.environ),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def say(line: str) -> None:
+    """Tell a person something that is not the command's data."""
+    typer.echo(line, err=True)
+
+
+def print_json(content: Any) -> None:
+    """The command's data, for programs."""
+    typer.echo(json.dumps(content, indent=2, default=str))
+
+
+def leave(code: "ExitCode") -> NoReturn:
+    """End the command with its documented exit code."""
+    raise typer.Exit(int(code))

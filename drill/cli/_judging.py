@@ -1,0 +1,55 @@
+"""From a finished record to verdicts, report and the words on the terminal; needs no cluster."""
+
+from pathlib import Path
+
+import typer
+
+import recovery
+import reports
+from drill.cli._common import Output, print_json, say
+from drill.record import RunRecord
+from drill.verdicts import Outcome, Verdict, overall
+
+
+def judge(record: RunRecord) -> Outcome:
+    """Judge the record anew and keep the verdicts in it."""
+    verdicts = recovery.judge(record)
+    outcome = overall(verdicts)
+    record.write_json(
+        "verdicts.json",
+        {"outcome": outcome, "verdicts": [verdict.model_dump(mode="json") for verdict in verdicts]},
+    )
+    return outcome
+
+
+def judge_and_report(record: RunRecord, *, output: Output, junit: Path | None) -> Outcome:
+    """Judge, report, and tell the result on stdout."""
+    record = RunRecord(record.path)  # what was read while the run went on is stale
+    outcome = judge(record)
+    page = reports.write(record)
+    text = reports.junit(record)
+    record.write_text("junit.xml", text)
+    if junit is not None:
+        junit.write_text(text)
+    tell(record, outcome, page, output)
+    return outcome
+
+
+def tell(record: RunRecord, outcome: Outcome, page: Path, output: Output) -> None:
+    """Print the verdicts, worst first, and where the report is."""
+    if output is Output.JSON:
+        verdicts = [verdict.model_dump(mode="json") for verdict in record.verdicts]
+        print_json({"outcome": outcome, "run": str(record.path), "report": str(page), "verdicts": verdicts})
+        return
+    order = list((Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS))
+    for verdict in sorted(record.verdicts, key=lambda each: order.index(each.outcome)):
+        typer.echo(line(verdict))
+    say("")
+    typer.echo(f"{outcome.upper()}  {record.scenario['name']}")
+    typer.echo(f"report: {page}")
+
+
+def line(verdict: Verdict) -> str:
+    """One verdict in one line."""
+    measured = f" ({verdict.actual}; objective {verdict.target})" if verdict.actual and verdict.target else ""
+    return f"{verdict.outcome.upper():<13}{verdict.check:<24}{verdict.reason}{measured}"

@@ -1,0 +1,114 @@
+"""`drill lab up|down|status` and `drill doctor`: the embedded cluster."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from drill.cli._common import AsOutput, Output, leave, print_json, say
+from drill.exits import ExitCode
+
+LAB_CONTEXT = "drill-lab"
+
+_lab = typer.Typer(no_args_is_help=True, help="The embedded cluster: a real Kubernetes with a real Kafka, no Docker.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.add_typer(_lab, name="lab")
+    app.command()(doctor)
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """The lab's errors as one line and an exit code; it knows of no other room, so not of `DrillError` either."""
+    import lab  # noqa: PLC0415 - lazy
+
+    try:
+        yield
+    except lab.LabPreflightError as error:
+        say(f"drill: {error}")
+        leave(ExitCode.USAGE)
+    except lab.LabError as error:
+        say(f"drill: {error}")
+        leave(ExitCode.HARNESS_ERROR)
+
+
+def bring_up() -> None:
+    """The lab for one drill: an interruption on the way takes it down again and ends the command with 130."""
+    from drill.interruption import InterruptedRunError, Interruption  # noqa: PLC0415 - lazy
+
+    with Interruption() as interruption:
+        try:
+            up()
+        except InterruptedRunError as error:
+            interruption.shield()
+            say(f"interrupted ({error}): taking the lab down")
+            take_down()
+            leave(ExitCode.INTERRUPTED)
+
+
+def take_down() -> None:
+    """The lab is gone after this, whoever brought it up."""
+    import lab  # noqa: PLC0415 - lazy
+
+    with clear_errors():
+        lab.down()
+
+
+@_lab.command()
+def up(nodes: Annotated[int, typer.Option("--nodes", min=1, max=5, help="How many nodes.")] = 3) -> None:
+    """Bring the lab up; idempotent, cached, and goes on where a killed one stopped.
+
+    Example: drill lab up --nodes 3
+    """
+    import lab  # noqa: PLC0415 - lazy
+
+    with clear_errors():
+        lab.up(nodes)
+
+
+@_lab.command()
+def down() -> None:
+    """Take the lab down; nothing is left behind but the cache.
+
+    Example: drill lab down
+    """
+    take_down()
+
+
+@_lab.command()
+def status(output: AsOutput = Output.TEXT) -> None:
+    """Show what of the lab is up, where its kubeconfig is, and what it uses.
+
+    Example: drill lab status -o json
+    """
+    import lab  # noqa: PLC0415 - lazy
+
+    with clear_errors():
+        found = asdict(lab.status())
+    if output is Output.JSON:
+        print_json(found)
+    else:
+        for name, value in found.items():
+            typer.echo(f"{name:<14}{value}")
+
+
+def doctor(output: AsOutput = Output.TEXT) -> None:
+    """Show what this machine has of what the lab needs, and the one command that installs what is missing.
+
+    Example: drill doctor
+    """
+    import lab  # noqa: PLC0415 - lazy
+
+    findings = lab.doctor()
+    if output is Output.JSON:
+        print_json([asdict(each) for each in findings])
+    else:
+        for each in findings:
+            typer.echo(f"{'ok' if each.ok else 'MISSING':<9}{each.name:<24}{each.detail}")
+            if not each.ok:
+                typer.echo(f"{'':<9}{'':<24}{each.remedy}")
+    leave(ExitCode.PASS if all(each.ok for each in findings) else ExitCode.USAGE)

@@ -1,0 +1,154 @@
+"""`drill run`, `drill plan`, `drill rollback`: the commands that meet a cluster."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from drill.cli._common import (
+    AsOutput,
+    Context,
+    Kubeconfig,
+    Output,
+    RunFolder,
+    Runs,
+    configure_logging,
+    leave,
+    print_json,
+    say,
+    settings,
+)
+from drill.cli._lab import LAB_CONTEXT, bring_up, take_down
+from drill.exits import ExitCode
+
+if TYPE_CHECKING:
+    from scenarios.runner import Run
+
+ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A name of `drill list`, or a scenario file.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(run)
+    app.command()(plan)
+    app.command()(rollback)
+
+
+def run(
+    scenario: ScenarioName,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    runs: Runs = None,
+    output: AsOutput = Output.TEXT,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML here as well.")] = None,
+    lab: Annotated[
+        bool, typer.Option("--lab", help="On the embedded lab: brought up first, and down again if interrupted.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option("--seed", help="Repeat an earlier run's random choices.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="The same as `drill plan`.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log everything to stderr.")] = False,
+) -> None:
+    """Run a drill: load, fault, recovery, proof; then judge it and write the report.
+
+    Example: drill run broker-kill-leader --context drill-lab
+
+    Ctrl-C undoes the fault, drains what can be drained, keeps the record, and exits with 130.
+    """
+    if dry_run:
+        plan(scenario, context, kubeconfig, output)
+        return
+    configure_logging(verbose=verbose)
+    from drill.cli._judging import judge_and_report  # noqa: PLC0415 - lazy
+    from scenarios import reader, runner  # noqa: PLC0415 - lazy
+
+    drill = reader.read(reader.find(scenario))
+    if lab:
+        context = LAB_CONTEXT
+    chosen = settings(context=context, kubeconfig=kubeconfig, runs=runs)
+    begun = time.monotonic()
+    if lab:
+        bring_up()
+
+    def narrate(line: str) -> None:
+        say(f"[{time.monotonic() - begun:6.1f} s] {line}")
+
+    done = runner.run(drill, chosen, narrate, seed)
+    outcome = judge_and_report(done.record, output=output, junit=junit)
+    for refusal in done.refusals:
+        say(f"refused: {refusal}")
+    if done.error:
+        say(f"the harness broke: {done.error} (logs/failure.txt in the record)")
+    if lab:
+        if done.interrupted:
+            take_down()
+        else:
+            say("the lab stays up for the next drill; `drill lab down` removes it")
+    leave(_exit_code(done, outcome.exit_code))
+
+
+def _exit_code(done: "Run", judged: ExitCode) -> ExitCode:
+    if done.rollback_failed:
+        return ExitCode.ROLLBACK_FAILED
+    if done.interrupted:
+        return ExitCode.INTERRUPTED
+    if done.error:
+        return ExitCode.HARNESS_ERROR
+    return judged
+
+
+def plan(
+    scenario: ScenarioName,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    output: AsOutput = Output.TEXT,
+) -> None:
+    """Show what a run would hit and which permissions it needs; resolves real targets and touches nothing.
+
+    Example: drill plan broker-kill-leader --context drill-lab
+    """
+    configure_logging(verbose=False)
+    from drill.cluster import Cluster  # noqa: PLC0415 - lazy
+    from scenarios import reader  # noqa: PLC0415 - lazy
+    from scenarios.preflight import guard, preflight  # noqa: PLC0415 - lazy
+
+    drill = reader.read(reader.find(scenario))
+    chosen = settings(context=context, kubeconfig=kubeconfig)
+    guard(drill.scenario, chosen)
+    found = preflight(drill, chosen, Cluster.connect(chosen))
+    if output is Output.JSON:
+        print_json({"scenario": drill.scenario.name, "context": chosen.context, **found.as_dict()})
+    else:
+        load = drill.scenario.load
+        typer.echo(f"{drill.scenario.name} on {chosen.context}: {drill.scenario.description}")
+        typer.echo(f"load: {load.rate:,.0f} records/s to {load.topic}, acks={load.acks}")
+        typer.echo("would hit:")
+        for target in found.targets:
+            typer.echo("  " + ", ".join(f"{key} {value}" for key, value in target.items() if value is not None))
+        typer.echo("needs permission to:")
+        for permission in found.permissions:
+            typer.echo(f"  {permission}")
+        typer.echo("preflight:")
+        for check in found.checks:
+            typer.echo(f"  {'ok     ' if check.ok else 'REFUSED'} {check.name}: {check.detail}")
+        typer.echo("nothing was touched")
+    leave(ExitCode.INCONCLUSIVE if found.refusals else ExitCode.PASS)
+
+
+def rollback(run: RunFolder, context: Context = None, kubeconfig: Kubeconfig = None) -> None:
+    """Undo what a run that died has left, from its write-ahead rollback log.
+
+    Example: drill rollback runs/broker-kill/20261123T060000Z
+    """
+    configure_logging(verbose=False)
+    from drill import rollback as log  # noqa: PLC0415 - lazy
+    from drill.record import RunRecord  # noqa: PLC0415 - lazy
+
+    record = RunRecord.open(run)
+    settings(context=context or record.scenario["target"]["context"], kubeconfig=kubeconfig)
+    results = log.undo_pending(record.path)
+    for result in results:
+        typer.echo(f"{'undone' if result.ok else 'NOT UNDONE'} {result.id}{': ' if result.error else ''}{result.error or ''}")
+    if not results:
+        typer.echo("nothing to undo")
+    leave(ExitCode.PASS if all(result.ok for result in results) else ExitCode.ROLLBACK_FAILED)

@@ -1,0 +1,1 @@
+"""Scenarios: what to hold true, under which load, which experiment, which objectives; and the runner of one."""

@@ -1,0 +1,81 @@
+"""A supervised child process: its own session, its output in the record, ended when the harness ends.
+
+Run as a module it is the child's first breath: it asks the kernel for SIGTERM at its parent's death (prctl(2),
+PR_SET_PDEATHSIG) and becomes the real command, so that even a SIGKILL of the harness ends load and undoes faults.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Child:
+    """One running command.
+
+    Args:
+        argv: the command.
+        env: variables on top of the harness's own.
+        log: file that takes what it prints.
+    """
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], log: Path) -> None:
+        log.parent.mkdir(exist_ok=True)
+        self.log = log
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "scenarios._child", str(os.getpid()), *argv],
+                env={**os.environ, **env},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C in the terminal is the harness's to handle, in its own order.
+                start_new_session=True,
+            )
+
+    @property
+    def exit_status(self) -> int | None:
+        """None while it runs; negative: ended by that signal."""
+        return self._process.poll()
+
+    def wait(self, timeout: float) -> bool:
+        """Whether it ended within `timeout` seconds."""
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def terminate(self) -> None:
+        """Ask it to end (SIGTERM)."""
+        if self.exit_status is None:
+            self._process.terminate()
+
+    def stop(self, grace: float) -> None:
+        """Ask it to end, wait `grace` seconds, then kill it with all that it started."""
+        self.terminate()
+        if not self.wait(grace):
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def tail(self, lines: int = 15) -> str:
+        """The last lines that it printed."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _become(parent: int, argv: list[str]) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM) != 0:
+        sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")
+    if os.getppid() != parent:  # it died before the kernel was asked
+        sys.exit("the harness is gone")
+    os.execvp(argv[0], argv)  # noqa: S606 - the command of our own runner
+
+
+if __name__ == "__main__":
+    _become(int(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,69 @@
+"""The scenario: one YAML file, validated before anything is touched."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from drill.objectives import Objectives
+from load.plan import LoadPlan
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Target(_Model):
+    """Where faults may land. The context comes from the settings, so that one scenario fits every cluster."""
+
+    namespaces: tuple[str, ...] = Field(min_length=1, description="namespaces that the experiment touches")
+
+
+class Hypothesis(_Model):
+    """The steady state: probes with tolerances, in Chaos Toolkit's own form."""
+
+    title: str
+    probes: tuple[dict[str, Any], ...] = Field(min_length=1, description="Chaos Toolkit probes, each with a tolerance")
+
+
+class Experiment(_Model):
+    """The Chaos Toolkit experiment that brings the fault."""
+
+    file: str = Field(description="path beside the scenario, or a name in experiments/catalogue")
+    configuration: dict[str, str | int | float | bool | None] = Field(
+        default={}, description="values that replace those of the file's own `configuration`"
+    )
+    timeout: float = Field(default=300, gt=0, description="deadman: after so many seconds it is ended and undone, s")
+
+
+class BlastRadius(_Model):
+    """The most that may be broken at once; checked before and at the moment of injection."""
+
+    max_brokers_down: int = Field(default=1, ge=0, description="brokers that may be down at the same time")
+
+
+class OwnTopic(_Model):
+    """A topic that the drill makes for itself, when it is not there, before the load."""
+
+    partitions: int = Field(default=3, ge=1)
+    replication_factor: int = Field(default=3, ge=1)
+    settings: dict[str, str] = Field(default={}, description="topic settings (min.insync.replicas, ...)")
+
+
+class Scenario(_Model):
+    """One drill: steady state, load, fault, objectives, blast radius."""
+
+    name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", description="kebab-case; the run record's folder")
+    description: str
+    owner: str
+    target: Target
+    hypothesis: Hypothesis
+    load: LoadPlan
+    own_topic: OwnTopic | None = None
+    experiment: Experiment
+    objectives: Objectives = Objectives()
+    blast_radius: BlastRadius = BlastRadius()
+
+
+CATALOGUE = Path(__file__).parent / "catalogue"
+EXPERIMENTS = Path(__file__).parent.parent / "experiments" / "catalogue"

@@ -1,0 +1,308 @@
+"""One drill from preflight to a sealed record: load, baseline, experiment, recovery, drain, each on the time line.
+
+The runner decides nothing about success: it drives, watches, undoes and writes down. `recovery` judges the record.
+"""
+
+import json
+import os
+import secrets
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+import yaml
+
+import recovery
+from drill import clock, kafka, lease, rollback
+from drill.cluster import Cluster
+from drill.errors import DrillError, RecordIncompleteError, RefusedError
+from drill.record import RECORD_VARIABLE, RunRecord
+from drill.settings import Settings
+from load.drain import drain
+from load.process import command as load_command
+from scenarios._child import Child
+from scenarios._facts import facts
+from drill.interruption import InterruptedRunError, Interruption
+from scenarios._observer import Observer, pod_facts
+from scenarios.preflight import guard, preflight
+from scenarios.reader import Drill
+
+Say = Callable[[str], None]
+"""Tells a person, in one line, what the run is at."""
+
+_log = structlog.get_logger()
+_POLL = 0.25
+_LOAD_START = 60.0
+_ROLLBACK_GRACE = 90.0
+_DRAIN = 300.0
+_DRAIN_AFTER_INTERRUPTION = 60.0
+
+
+class LoadFailedError(DrillError):
+    """The load ended before it was told to: there is nothing to judge by."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run ended; what it proved is in its record."""
+
+    record: RunRecord
+    refusals: tuple[str, ...] = ()
+    interrupted: str | None = None
+    rollback_failed: tuple[str, ...] = ()
+    error: str | None = None
+
+
+def run(drill: Drill, settings: Settings, say: Say, seed: int | None = None) -> Run:
+    """Run one drill on the settings' cluster and seal its record.
+
+    Raises:
+        UsageError: the context or a namespace is not declared drillable.
+        RefusedError: another drill holds the cluster's Lease.
+    """
+    guard(drill.scenario, settings)
+    cluster = Cluster.connect(settings)
+    run_id = secrets.token_hex(8)
+    holder = f"{os.environ.get('USER', 'drill')}@{os.uname().nodename} {drill.scenario.name} {run_id}"
+    with Interruption() as interruption:
+        try:
+            with lease.held(cluster.coordination, settings.target.lease_namespace, holder, interruption.from_thread):
+                record = RunRecord.create(settings.runs, drill.scenario.name)
+                return _Runner(drill, settings, cluster, record, run_id, seed, say, interruption).run()
+        except InterruptedRunError as error:
+            # Before there was anything to undo or to record.
+            raise RefusedError(f"interrupted ({error}) before the drill began") from error
+
+
+class _Runner:
+    """The state of one run; `run` reads from top to bottom as the run goes."""
+
+    def __init__(
+        self,
+        drill: Drill,
+        settings: Settings,
+        cluster: Cluster,
+        record: RunRecord,
+        run_id: str,
+        seed: int | None,
+        say: Say,
+        interruption: Interruption,
+    ) -> None:
+        self.drill, self.settings, self.cluster, self.record, self.run_id = drill, settings, cluster, record, run_id
+        self.seed = secrets.randbits(32) if seed is None else seed
+        self.say, self.interruption = say, interruption
+        self.scenario = drill.scenario
+        self.started = clock.now()
+        self.load: Child | None = None
+        self.experiment: Child | None = None
+
+    def run(self) -> Run:
+        self._open_record()
+        refusals: tuple[str, ...] = ()
+        error: str | None = None
+        rollback_failed: tuple[str, ...] = ()
+        drainable = False
+        with ExitStack() as watching:
+            try:
+                with self._phase("preflight"):
+                    refusals = self._preflight()
+                if not refusals:
+                    self._prepare()
+                    watching.enter_context(
+                        Observer(self.record, self.cluster, self.settings.kafka, self.scenario.load.topic)
+                    )
+                    drainable = True
+                    self._drive()
+            except InterruptedRunError as interrupted:
+                self.say(f"interrupted ({interrupted}): undoing")
+                self.record.emit("runner", "run.interrupted", signal=str(interrupted))
+            except Exception as failure:
+                # Whatever broke, the fault is undone and the record sealed; then the command says what broke.
+                error = f"{type(failure).__name__}: {failure}"
+                self.record.emit("runner", "run.failed", error=error)
+                self.record.write_text("logs/failure.txt", traceback.format_exc())
+                _log.exception("run.failed")
+            finally:
+                self.interruption.shield()
+                rollback_failed = self._undo()
+                if drainable:
+                    self._stop_load_and_drain()
+        self._seal(rollback_failed)
+        return Run(self.record, refusals, self.interruption.reason, rollback_failed, error)
+
+    # -- the run, in its order ---------------------------------------------------------------------------------------
+
+    def _open_record(self) -> None:
+        scenario = self.scenario.model_dump(mode="json")
+        scenario["target"]["context"] = self.settings.context
+        self.record.write_text("scenario.yaml", yaml.safe_dump(scenario, sort_keys=False, allow_unicode=True))
+        self.record.write_json("experiment.json", self.drill.experiment)
+        self.record.emit(
+            "runner", "run.started", run_id=self.run_id, scenario=self.scenario.name, context=self.settings.context
+        )
+
+    def _preflight(self) -> tuple[str, ...]:
+        found = preflight(self.drill, self.settings, self.cluster)
+        self.record.write_evidence("preflight", found.as_dict())
+        for refusal in found.refusals:
+            self.record.emit("runner", "run.refused", reason=refusal)
+        return found.refusals
+
+    def _prepare(self) -> None:
+        if topic := self.scenario.own_topic:
+            kafka.ensure_topic(
+                self.settings.kafka,
+                self.scenario.load.topic,
+                partitions=topic.partitions,
+                replication_factor=topic.replication_factor,
+                settings=topic.settings,
+            )
+        self._snapshot("cluster-before")
+
+    def _drive(self) -> None:
+        load = self.scenario.load
+        with self._phase("load", f"{load.rate:,.0f} records/s to {load.topic}, warming up {load.warm_up:.0f} s"):
+            argv, env = load_command(load, self.record, self.settings, self.run_id)
+            self.load = Child(argv, {**self._environment(), **env}, self.record.path / "logs" / "load.log")
+            self._until(self._load_has_started, _LOAD_START, "the load's first record")
+            self._under_load(load.warm_up, "warm-up")
+        with self._phase("baseline", f"{load.baseline:.0f} s"):
+            self.record.emit("runner", "baseline.started")
+            self._under_load(load.baseline, "baseline")
+            self.record.emit("runner", "baseline.ended")
+        with self._phase("experiment", self.drill.experiment["title"]):
+            self._run_experiment()
+        with self._phase("recovery", "until every client path is good again"):
+            timeout = self.scenario.objectives.recovery_timeout
+            if not self._until(self._has_recovered, timeout, "recovery"):
+                self.record.emit("runner", "recovery.not-seen", waited=timeout)
+
+    def _run_experiment(self) -> None:
+        self.experiment = Child(
+            [
+                *(sys.executable, "-m", "chaostoolkit", "--no-version-check"),
+                *("--log-file", str(self.record.path / "logs" / "chaostoolkit.log")),
+                *("run", "--rollback-strategy", "always"),
+                *("--journal-path", str(self.record.path / "journal.json")),
+                str(self.record.path / "experiment.json"),
+            ],
+            self._environment(),
+            self.record.path / "logs" / "chaos.log",
+        )
+        experiment = self.experiment
+        deadman = self.scenario.experiment.timeout
+        if not self._until(lambda: experiment.exit_status is not None, deadman, "experiment"):
+            self.record.emit("runner", "deadman.fired", after=deadman)
+            self.say(f"the experiment did not end in {deadman:.0f} s: ending and undoing it")
+            experiment.stop(_ROLLBACK_GRACE)
+        self._note_steady_state()
+
+    def _note_steady_state(self) -> None:
+        try:
+            journal = json.loads((self.record.path / "journal.json").read_text())
+        except (FileNotFoundError, json.JSONDecodeError) as error:
+            self.record.emit("runner", "experiment.no-journal", error=str(error))
+            return
+        self.record.emit("runner", "experiment.ended", status=journal["status"], deviated=journal["deviated"])
+        for when, state in (journal.get("steady_states") or {}).items():
+            if state:
+                kind = "steady-state.met" if state["steady_state_met"] else "steady-state.not-met"
+                probes = [
+                    {"name": each["activity"]["name"], "met": each.get("tolerance_met"), "output": each.get("output")}
+                    for each in state.get("probes", [])
+                ]
+                self.record.emit("runner", kind, when=when, probes=probes)
+
+    def _undo(self) -> tuple[str, ...]:
+        """End the experiment and undo what its rollback log still holds; returns what could not be undone."""
+        if self.experiment is not None and self.experiment.exit_status is None:
+            self.experiment.stop(_ROLLBACK_GRACE)
+            self._note_steady_state()
+        failed = [each for each in rollback.undo_pending(self.record.path) if not each.ok]
+        return tuple(f"{each.id}: {each.error}" for each in failed)
+
+    def _stop_load_and_drain(self) -> None:
+        interrupted = self.interruption.reason is not None
+        if self.load is not None:
+            with self._phase("drain", "the load flushes, then every record is read back"):
+                self.load.stop(self.scenario.load.delivery_timeout + 15)
+                if any((self.record.path / "load").iterdir()):
+                    seconds = _DRAIN_AFTER_INTERRUPTION if interrupted else _DRAIN
+                    drain(self.record, self.settings, deadline=clock.now() + seconds)
+        with self._phase("record"):
+            self._snapshot("cluster-after")
+
+    def _seal(self, rollback_failed: tuple[str, ...]) -> None:
+        for failure in rollback_failed:
+            self.say(f"ROLLBACK FAILED: {failure}")
+        self.record.emit("runner", "run.finished")
+        self.record.seal(
+            facts(
+                self.cluster,
+                self.settings,
+                run_id=self.run_id,
+                scenario=self.scenario.name,
+                started=self.started,
+                seed=self.seed,
+            )
+        )
+
+    # -- small parts -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _phase(self, name: str, detail: str = "") -> Iterator[None]:
+        self.record.emit("runner", "run.phase", phase=name)
+        self.say(f"{name}{': ' if detail else ''}{detail}")
+        yield
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **self.settings.environment(),
+            RECORD_VARIABLE: str(self.record.path.resolve()),
+            clock.ANCHOR_VARIABLE: clock.anchor(),
+            "DRILL_SEED": str(self.seed),
+        }
+
+    def _until(self, condition: Callable[[], bool], timeout: float, what: str) -> bool:
+        """Wait for `condition`, at most `timeout` seconds, while the load lives; whether it came."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            if self.load is not None and self.load.exit_status is not None:
+                if what == "recovery" and self.load.exit_status == 0:
+                    return False  # the load ended by itself at its longest duration
+                raise LoadFailedError(
+                    f"the load ended while waiting for {what} (status {self.load.exit_status}):\n{self.load.tail()}"
+                )
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_POLL)
+        return True
+
+    def _under_load(self, seconds: float, what: str) -> None:
+        """Let `seconds` pass while the load lives."""
+        self._until(lambda: False, seconds, what)
+
+    def _load_has_started(self) -> bool:
+        return bool(RunRecord(self.record.path).events_of("load.started"))
+
+    def _has_recovered(self) -> bool:
+        try:
+            return recovery.timeline(RunRecord(self.record.path)).recovered
+        except RecordIncompleteError:
+            return False
+
+    def _snapshot(self, name: str) -> None:
+        """Keep what the control plane says now; not being able to ask is itself the evidence."""
+        target = self.settings.kafka
+        snapshot: dict[str, Any] = {}
+        try:
+            snapshot["pods"] = [pod_facts(each) for each in self.cluster.pods(target.namespace, target.selector)]
+            snapshot["kafka"] = kafka.describe(target, timeout=10).as_dict()
+        except Exception as error:  # noqa: BLE001 - told in the record, and judged inconclusive there
+            snapshot["error"] = str(error)
+        self.record.write_evidence(name, snapshot)

@@ -1,0 +1,38 @@
+"""The lab, up for the tests that need it and gone after them."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import lab
+from drill import settings
+from drill.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs the cluster."""
+    for item in items:
+        if Path(item.path).parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.cluster)
+
+
+@pytest.fixture(scope="session")
+def lab_up() -> Iterator[None]:
+    """The lab is up; it is taken down when the tests are over."""
+    lab.up()
+    yield
+    lab.down()
+
+
+@pytest.fixture
+def lab_kafka(lab_up: None, monkeypatch: pytest.MonkeyPatch) -> Settings:  # noqa: ARG001 - order only
+    """Settings for the lab, in the environment too, where experiments and load look for them."""
+    monkeypatch.setenv(settings.FILE_VARIABLE, str(ROOT / "drill.toml"))
+    chosen = settings.load(context="drill-lab")
+    for name, value in chosen.environment().items():
+        monkeypatch.setitem(os.environ, name, value)
+    return chosen

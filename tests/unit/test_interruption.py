@@ -1,0 +1,41 @@
+"""A signal ends a run in order, and never a rollback."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from drill.interruption import InterruptedRunError, Interruption
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_raises_where_the_run_is(number: signal.Signals) -> None:
+    """By its name."""
+    with Interruption() as interruption, pytest.raises(InterruptedRunError, match=number.name):
+        os.kill(os.getpid(), number)
+        signal.pause()
+    assert interruption.reason == number.name
+
+
+def test_a_shielded_run_only_notes_it() -> None:
+    """Rollback and drain are not cut short by a second Ctrl-C."""
+    with Interruption() as interruption:
+        interruption.shield()
+        os.kill(os.getpid(), signal.SIGINT)
+    assert interruption.reason == "SIGINT"
+
+
+def test_another_thread_can_interrupt_with_its_reason() -> None:
+    """A lost Lease does."""
+    with Interruption() as interruption, pytest.raises(InterruptedRunError, match="lease lost"):
+        threading.Thread(target=interruption.from_thread, args=("lease lost",)).start()
+        signal.pause()
+
+
+def test_the_handlers_of_before_are_put_back() -> None:
+    """Nothing of a run stays behind in the process."""
+    before = signal.getsignal(signal.SIGTERM)
+    with Interruption():
+        assert signal.getsignal(signal.SIGTERM) != before
+    assert signal.getsignal(signal.SIGTERM) == before

@@ -1,0 +1,65 @@
+"""The run record survives its writer and notices what was changed after it was sealed."""
+
+from pathlib import Path
+
+import pytest
+
+from drill.errors import RecordIncompleteError
+from drill.record import RunRecord
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> RunRecord:
+    """A new record with a scenario."""
+    made = RunRecord.create(tmp_path, "broker-kill")
+    made.write_text("scenario.yaml", "name: broker-kill\nobjectives: {rto: 30}\n")
+    return made
+
+
+def test_two_runs_in_one_second_do_not_share_a_folder(tmp_path: Path) -> None:
+    """The second gets a suffix."""
+    assert RunRecord.create(tmp_path, "x").path != RunRecord.create(tmp_path, "x").path
+
+
+def test_events_come_back_in_the_order_of_time(record: RunRecord) -> None:
+    """Also when one was written later than it happened."""
+    record.emit("runner", "second", at=20.0)
+    record.emit("experiment", "first", at=10.0, broker=1)
+    assert [event.kind for event in record.events] == ["first", "second"]
+    assert record.first("first").data == {"broker": 1}
+
+
+def test_a_half_written_last_line_is_left_out(record: RunRecord) -> None:
+    """A writer that was killed in the middle of a line costs that line only."""
+    record.emit("runner", "whole")
+    with (record.path / "events.jsonl").open("a") as timeline:
+        timeline.write('{"t": 12.0, "ut')
+    assert [event.kind for event in record.events] == ["whole"]
+
+
+def test_what_is_missing_is_named(record: RunRecord) -> None:
+    """A reader never takes an absent file for an empty one."""
+    with pytest.raises(RecordIncompleteError, match=r"journal\.json"):
+        _ = record.journal
+    with pytest.raises(RecordIncompleteError, match=r"fault\.effective"):
+        record.emit("runner", "other")
+        record.first("fault.effective")
+
+
+def test_a_folder_without_a_scenario_is_no_record(tmp_path: Path) -> None:
+    """`drill judge` of a wrong folder says so."""
+    with pytest.raises(RecordIncompleteError, match="not a run record"):
+        RunRecord.open(tmp_path)
+
+
+def test_seal_notices_changed_added_and_removed_files(record: RunRecord) -> None:
+    """And derived files may be written anew."""
+    record.write_evidence("a", 1)
+    record.write_evidence("b", 1)
+    record.seal({"run_id": "r"})
+    record.write_json("verdicts.json", {"verdicts": []})
+    assert record.altered_files() == ()
+    record.write_evidence("a", 2)
+    record.write_evidence("c", 1)
+    (record.path / "evidence" / "b.json").unlink()
+    assert record.altered_files() == ("evidence/a.json", "evidence/b.json", "evidence/c.json")

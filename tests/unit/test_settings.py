@@ -1,0 +1,75 @@
+"""Settings: flag over environment over file over default, and clear words for what is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from drill import settings
+from drill.errors import InputError, UsageError
+
+FILE = """
+context = "from-file"
+[contexts.from-file]
+[contexts.from-env]
+kubeconfig = "~/somewhere"
+[contexts.from-flag]
+drillable = true
+namespaces = ["kafka"]
+kafka = { bootstrap = "127.0.0.1:9092" }
+"""
+
+
+@pytest.fixture(autouse=True)
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A settings file of the test's own, and no `DRILL_*` from outside."""
+    for name in ("DRILL_CONTEXT", "DRILL_KUBECONFIG", "DRILL_RUNS"):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "drill.toml"
+    path.write_text(FILE)
+    monkeypatch.setenv(settings.FILE_VARIABLE, str(path))
+    return path
+
+
+def test_flag_beats_environment_beats_file_beats_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In that order."""
+    assert settings.load().context == "from-file"
+    monkeypatch.setenv("DRILL_CONTEXT", "from-env")
+    assert settings.load().context == "from-env"
+    assert settings.load(context="from-flag").context == "from-flag"
+    assert settings.load().runs == Path("runs")
+
+
+def test_a_child_sees_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The flags travel by environment."""
+    for name, value in settings.load(context="from-env").environment().items():
+        monkeypatch.setenv(name, value)
+    child = settings.load()
+    assert child.context == "from-env"
+    assert child.kubeconfig_file == Path("~/somewhere").expanduser()
+
+
+def test_nothing_is_drillable_by_default() -> None:
+    """A context must say so itself."""
+    assert not settings.load().target.drillable
+    assert settings.load(context="from-flag").target.drillable
+
+
+def test_a_context_that_is_not_declared_is_refused() -> None:
+    """Even though the kubeconfig may have it."""
+    with pytest.raises(UsageError, match="production"):
+        _ = settings.load(context="production").target
+
+
+def test_a_context_without_kafka_says_what_to_add() -> None:
+    """Not an attribute error deep inside."""
+    with pytest.raises(UsageError, match=r"\[contexts\.from-file\.kafka\]"):
+        _ = settings.load().kafka
+
+
+def test_a_mistake_names_file_and_field(file: Path) -> None:
+    """Exit code 2 by its class."""
+    file.write_text("[contexts.a]\ndrilable = true\n[contexts.b]\nnamespaces = 3\n")
+    with pytest.raises(InputError) as caught:
+        settings.load()
+    assert [mistake.field for mistake in caught.value.mistakes] == ["contexts.a.drilable", "contexts.b.namespaces"]
+    assert {mistake.file for mistake in caught.value.mistakes} == {str(file)}
