@@ -1,0 +1,75 @@
+"""Artifacts in the user's cache: one folder for each, named by the content hash of what it is made from."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from lab._addresses import cache
+from lab._progress import Step
+
+KEPT = 2
+"""How many versions of an artifact stay, so that changing back and forth costs no rebuild."""
+
+
+def content_hash(*inputs: Path | str) -> str:
+    """Hash files, folders (names and contents of all files in them) and strings into 16 hexadecimal digits."""
+    total = sha256()
+    for part in inputs:
+        if isinstance(part, str):
+            entries = [("", part.encode())]
+        elif part.is_dir():
+            files = sorted(path for path in part.rglob("*") if path.is_file())
+            entries = [(str(path.relative_to(part)), path.read_bytes()) for path in files]
+        else:
+            entries = [(part.name, part.read_bytes())]
+        for name, content in entries:
+            # Each field is hashed by itself, so that no two different inputs run together into the same bytes.
+            total.update(sha256(name.encode()).digest() + sha256(content).digest())
+    return total.hexdigest()[:16]
+
+
+def place(kind: str, key: str) -> Path:
+    """Where the artifact of this kind and content hash is, once it has been made."""
+    return cache() / kind / key
+
+
+def make(kind: str, key: str, build: Callable[[Path], None]) -> Path:
+    """Return the artifact's folder, having `build` fill it if it is not there yet; older versions are pruned.
+
+    A build works in a folder of another name, so that one killed half-way is never taken for a finished one.
+    """
+    done = place(kind, key)
+    if not done.exists():
+        partial = done.with_name(f"{key}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        build(partial)
+        partial.rename(done)
+    os.utime(done)
+    _prune(done.parent)
+    return done
+
+
+def _prune(folder: Path) -> None:
+    versions = sorted(
+        (path for path in folder.iterdir() if path.suffix != ".partial"), key=lambda path: path.stat().st_mtime
+    )
+    for old in versions[:-KEPT]:
+        shutil.rmtree(old)
+
+
+@contextmanager
+def locked(step: Step) -> Iterator[None]:
+    """Hold the cache: two builds at once would write the same folders. The kernel frees it when its holder dies."""
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with step("Waiting for another build to finish"):
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,71 @@
+"""Runs the tools that build artifacts, keeps what they print, and ends them with us."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+
+from lab._errors import LabError, LabPreflightError
+from lab.packages import install_command
+
+TAIL = 15
+"""Lines of a failed tool's output that the error shows."""
+
+
+class Tools:
+    """The tools of one build; `stop` ends those that run and lets no other start."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock = Lock()
+        self._stopped = False
+
+    def run(
+        self, name: str, command: Sequence[str | Path], cwd: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> None:
+        """Run a command to its end, its output in the log `name`.
+
+        Raises:
+            LabError: it failed; the message has the last lines of its output.
+        """
+        self._logs.mkdir(parents=True, exist_ok=True)
+        log = self._logs / f"{name}.log"
+        with log.open("wb") as output:
+            # A harness killed outright can't end its children: the kernel does (prctl(2), PR_SET_PDEATHSIG).
+            bound = ["setpriv", "--pdeathsig", "TERM", *map(str, command)]
+            with self._lock:
+                if self._stopped:
+                    raise LabError(f"{name}: not started, because another step of the build failed")
+                process = subprocess.Popen(
+                    bound,
+                    cwd=cwd,
+                    env={**os.environ, **(env or {})},
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                )
+                self._running.add(process)
+            code = process.wait()
+            with self._lock:
+                self._running.discard(process)
+        if code != 0:
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-TAIL:])
+            raise LabError(
+                f"{command[0]} failed with exit code {code}; all of its output is in {log}; it ended with:\n{tail}"
+            )
+
+    def stop(self) -> None:
+        """End the running tools; their `run` then raises."""
+        with self._lock:
+            self._stopped = True
+            for process in self._running:
+                process.terminate()
+
+
+def require(programs: Iterable[str]) -> None:
+    """Raise LabPreflightError, naming the command that installs them, when any of these programs is missing."""
+    if missing := sorted(program for program in programs if shutil.which(program) is None):
+        raise LabPreflightError(f"missing: {', '.join(missing)}; to install: {install_command(missing)}")
