@@ -1,0 +1,103 @@
+"""What the checks ask of a finished run, each thing read from the record once."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from drill.errors import RecordIncompleteError
+from drill.ledger import Accounting, Ledger, account, ledgers
+from drill.record import RunRecord
+from drill.series import ClientSeries, client_series
+from recovery._timeline import Timeline, measure
+
+
+class Run:
+    """A finished run. Each property raises RecordIncompleteError when the record does not have what it needs."""
+
+    def __init__(self, record: RunRecord) -> None:
+        self.record = record
+
+    @cached_property
+    def ledgers(self) -> tuple[Ledger, ...]:
+        """The ledgers of all producers."""
+        return ledgers(self.record)
+
+    @cached_property
+    def accounting(self) -> Accounting:
+        """The books of all producers together."""
+        return account(self.ledgers)
+
+    @cached_property
+    def series(self) -> ClientSeries:
+        """What the clients saw, in bins of 10 ms."""
+        return client_series(self.record)
+
+    @cached_property
+    def drain(self) -> dict[str, Any]:
+        """How the topic was read back."""
+        found = self.record.evidence("drain")
+        if not isinstance(found, dict) or not isinstance(found.get("partitions"), dict) or "complete" not in found:
+            raise RecordIncompleteError("evidence/drain.json does not say what was read")
+        return found
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """t0 to t6 and the outages."""
+        return measure(self)
+
+    @property
+    def topic(self) -> str:
+        """The topic under load."""
+        return self.ledgers[0].header.topic
+
+    @cached_property
+    def episodes(self) -> tuple[float, ...]:
+        """The t0 of each fault. Faults that overlap (effective before the one before had recovered) are one."""
+        starts: list[float] = []
+        on = 0
+        for event in self.record.events:
+            if event.kind == "fault.effective":
+                if on == 0:
+                    starts.append(float(event.data["since"]))
+                on += 1
+            elif event.kind == "fault.recovered":
+                on = max(0, on - 1)
+        return tuple(starts)
+
+    @property
+    def t0(self) -> float:
+        """When the first fault took effect, epoch seconds."""
+        if not self.episodes:
+            raise RecordIncompleteError("no fault was seen to take effect")
+        return self.episodes[0]
+
+    def fault_before(self, t: float) -> float | None:
+        """The t0 of the last fault up to an instant."""
+        return max((t0 for t0 in self.episodes if t0 <= t), default=None)
+
+    @cached_property
+    def baseline(self) -> tuple[float, float]:
+        """The steady interval before the fault, epoch seconds."""
+        started, ended = self.record.first("baseline.started").t, self.record.first("baseline.ended").t
+        ended = min(ended, *self.episodes) if self.episodes else ended
+        if ended - started < SHORTEST_BASELINE:
+            raise RecordIncompleteError(f"the baseline lasted {ended - started:.2f} s, under {SHORTEST_BASELINE:g} s")
+        return started, ended
+
+    @cached_property
+    def load_end(self) -> float:
+        """When the last record was to be sent, epoch seconds: the end of arrivals."""
+        busy = np.flatnonzero(self.series.offered.any(axis=0))
+        if busy.size == 0:
+            raise RecordIncompleteError("no record was offered")
+        return self.series.start + float(busy[-1] + 1) * self.series.bin
+
+
+SHORTEST_BASELINE = 1.0
+"""A steady interval shorter than this, s, says nothing about what is usual."""
+
+
+def timeline(record: RunRecord) -> Timeline:
+    """The time line of a finished run; never raises for what the record lacks: that is told in `unmeasured`."""
+    return Run(record).timeline
