@@ -1,7 +1,8 @@
 """A supervised child process: its own session, its output in the record, ended when the harness ends.
 
-Run as a module it is the child's first breath: it asks the kernel for SIGTERM at its parent's death (prctl(2),
-PR_SET_PDEATHSIG) and becomes the real command, so that even a SIGKILL of the harness ends load and undoes faults.
+Run as a module it is the child's first breath: it asks the kernel for its ending signal at its parent's death
+(prctl(2), PR_SET_PDEATHSIG) and becomes the real command, so that even a SIGKILL of the harness ends the load and
+undoes the fault.
 """
 
 import ctypes
@@ -22,14 +23,19 @@ class Child:
         argv: the command.
         env: variables on top of the harness's own.
         log: file that takes what it prints.
+        ends_on: the signal on which the command ends in order. Chaos Toolkit needs SIGUSR1: it swallows a SIGTERM that
+            meets a Python activity, and SIGINT is ignored below a background shell.
     """
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, argv: Sequence[str], env: Mapping[str, str], log: Path, ends_on: signal.Signals = signal.SIGTERM
+    ) -> None:
         log.parent.mkdir(exist_ok=True)
         self.log = log
+        self._ends_on = ends_on
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "scenarios._child", str(os.getpid()), *argv],
+                [sys.executable, "-m", "scenarios._child", str(os.getpid()), str(int(ends_on)), *argv],
                 env={**os.environ, **env},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -51,14 +57,10 @@ class Child:
             return False
         return True
 
-    def terminate(self) -> None:
-        """Ask it to end (SIGTERM)."""
-        if self.exit_status is None:
-            self._process.terminate()
-
     def stop(self, grace: float) -> None:
         """Ask it to end, wait `grace` seconds, then kill it with all that it started."""
-        self.terminate()
+        if self.exit_status is None:
+            self._process.send_signal(self._ends_on)
         if not self.wait(grace):
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
@@ -68,9 +70,9 @@ class Child:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def _become(parent: int, argv: list[str]) -> None:
+def _become(parent: int, ends_on: int, argv: list[str]) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM) != 0:
+    if libc.prctl(_PR_SET_PDEATHSIG, ends_on) != 0:
         sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")
     if os.getppid() != parent:  # it died before the kernel was asked
         sys.exit("the harness is gone")
@@ -78,4 +80,4 @@ def _become(parent: int, argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    _become(int(sys.argv[1]), sys.argv[2:])
+    _become(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

@@ -65,21 +65,7 @@ class Observer:
         except Exception as error:  # noqa: BLE001 - not being able to see is itself what is recorded
             self._record.emit("observer", "observed.pods-unreachable", error=str(error))
             return
-        seen = [pod_facts(each) for each in pods]
+        seen = [each.as_dict() for each in pods]
         if seen != self._last_pods:
             self._last_pods = seen
             self._record.emit("observer", "observed.pods", pods=seen)
-
-
-def pod_facts(pod: Any) -> dict[str, Any]:
-    """What the record keeps of a pod."""
-    return {
-        "namespace": pod.namespace,
-        "name": pod.name,
-        "uid": pod.uid,
-        "node": pod.node,
-        "phase": pod.phase,
-        "ready": pod.ready,
-        "restarts": pod.restarts,
-        "waiting": pod.waiting,
-    }

@@ -42,14 +42,6 @@ class BlastRadius(_Model):
     max_brokers_down: int = Field(default=1, ge=0, description="brokers that may be down at the same time")
 
 
-class OwnTopic(_Model):
-    """A topic that the drill makes for itself, when it is not there, before the load."""
-
-    partitions: int = Field(default=3, ge=1)
-    replication_factor: int = Field(default=3, ge=1)
-    settings: dict[str, str] = Field(default={}, description="topic settings (min.insync.replicas, ...)")
-
-
 class Scenario(_Model):
     """One drill: steady state, load, fault, objectives, blast radius."""
 
@@ -59,7 +51,6 @@ class Scenario(_Model):
     target: Target
     hypothesis: Hypothesis
     load: LoadPlan
-    own_topic: OwnTopic | None = None
     experiment: Experiment
     objectives: Objectives = Objectives()
     blast_radius: BlastRadius = BlastRadius()

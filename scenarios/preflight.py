@@ -1,13 +1,10 @@
 """What must hold before a drill may start; nothing here changes the cluster."""
 
-import importlib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from chaoslib.configuration import load_configuration
-from chaoslib.substitution import substitute
-from confluent_kafka import KafkaException
-
+import experiments
 from drill import kafka
 from drill.cluster import Cluster, Permission
 from drill.errors import DrillError, UsageError
@@ -66,65 +63,78 @@ def guard(scenario: Scenario, settings: Settings) -> None:
 
 
 def preflight(drill: Drill, settings: Settings, cluster: Cluster) -> Preflight:
-    """Look at everything that must hold; never raises for what it finds, so that all refusals are told at once."""
-    checks: list[Check] = []
-    topic = drill.scenario.load.topic
-    state: kafka.KafkaState | None = None
+    """Look at everything that must hold; what is found wrong is told all at once, not raised."""
+    state, reachable = _reach(settings)
+    checks = [reachable]
     topic_settings: dict[str, str] = {}
-    try:
-        state = kafka.describe(settings.kafka, timeout=10)
-        checks.append(Check("kafka-reachable", ok=True, detail=f"{len(state.brokers)} brokers answer"))
-    except (KafkaException, DrillError) as error:
-        checks.append(Check("kafka-reachable", ok=False, detail=f"{settings.kafka.bootstrap}: {error}"))
     if state is not None:
-        short = [f"{each.topic}-{each.partition} (ISR {list(each.isr)})" for each in state.under_replicated]
-        checks.append(
-            Check(
-                "fully-replicated",
-                ok=not short,
-                detail=f"under-replicated already: {', '.join(short)}; a fault now could lose what is left"
-                if short
-                else "every partition has all its replicas in sync",
-            )
-        )
-        partitions = [each for each in state.partitions if each.topic == topic]
-        own = drill.scenario.own_topic is not None
-        checks.append(
-            Check(
-                "topic-there",
-                ok=bool(partitions) or own,
-                detail=f"{topic}: {len(partitions)} partitions"
-                if partitions
-                else f"{topic}: {'made by the drill' if own else 'there is no such topic: create it or set load.topic'}",
-            )
-        )
-        if partitions:
+        checks += _whole(state)
+        topic = drill.scenario.load.topic
+        checks.append(_topic(drill, state))
+        if any(each.topic == topic for each in state.partitions):
             topic_settings = kafka.topic_settings(settings.kafka, topic)
 
-    targets, permissions = [], [*RUNNER_PERMISSIONS(settings)]
+    plan = experiments.Plan((), ())
     try:
-        for plan in planned(drill):
-            targets += plan["targets"]
-            permissions += plan["permissions"]
-        checks.append(
-            Check(
-                "targets-resolved",
-                ok=bool(targets),
-                detail=", ".join(_name(target) for target in targets) or "the experiment would hit nothing",
-            )
-        )
-    except Exception as error:  # noqa: BLE001 - told with all other refusals
-        checks.append(Check("targets-resolved", ok=False, detail=str(error)))
+        plan = experiments.plan(drill.experiment)
+        hit = ", ".join(_name(target) for target in plan.targets)
+        checks.append(Check("targets", ok=bool(hit), detail=hit or "the experiment would hit nothing"))
+    except DrillError as error:
+        checks.append(Check("targets", ok=False, detail=str(error)))
 
-    wanted = tuple(dict.fromkeys(permissions))
-    missing = cluster.missing_permissions(list(wanted))
-    checks.append(
-        Check(
-            "permissions",
-            ok=not missing,
-            detail=f"not allowed: {', '.join(str(each) for each in missing)}; see docs/rbac"
-            if missing
-            else f"{len(wanted)} permissions held",
-        )
+    wanted = tuple(dict.fromkeys((*_own_permissions(settings), *plan.permissions)))
+    try:
+        missing = cluster.missing_permissions(wanted)
+        denied = ", ".join(map(str, missing))
+        detail = f"not allowed: {denied} (docs/rbac has manifests)" if missing else f"{len(wanted)} held"
+        checks.append(Check("permissions", ok=not missing, detail=detail))
+    except DrillError as error:
+        checks.append(Check("permissions", ok=False, detail=str(error)))
+    return Preflight(tuple(checks), plan.targets, wanted, state.as_dict() if state else None, topic_settings)
+
+
+def _reach(settings: Settings) -> tuple[kafka.KafkaState | None, Check]:
+    try:
+        state = kafka.describe(settings.kafka, timeout=10)
+    except DrillError as error:
+        return None, Check("kafka-reachable", ok=False, detail=str(error))
+    return state, Check("kafka-reachable", ok=True, detail=f"{len(state.brokers)} brokers")
+
+
+def _whole(state: kafka.KafkaState) -> Iterator[Check]:
+    short = ", ".join(f"{each.name} (ISR {list(each.isr)})" for each in state.under_replicated)
+    detail = f"under-replicated already: {short}" if short else f"all {len(state.partitions)} partitions in sync"
+    yield Check("fully-replicated", ok=not short, detail=detail)
+
+
+def _topic(drill: Drill, state: kafka.KafkaState) -> Check:
+    topic = drill.scenario.load.topic
+    partitions = sum(each.topic == topic for each in state.partitions)
+    if partitions:
+        return Check("topic", ok=True, detail=f"{topic}: {partitions} partitions")
+    if drill.experiment.get("configuration", {}).get("topic") == topic and _makes_its_topic(drill.experiment):
+        return Check("topic", ok=True, detail=f"{topic}: made by the drill")
+    return Check("topic", ok=False, detail=f"no topic {topic!r}: create it, or set load.topic")
+
+
+def _makes_its_topic(experiment: dict[str, Any]) -> bool:
+    return any(each["provider"].get("func") == "ensure_topic" for each in experiment["method"] if "provider" in each)
+
+
+def _own_permissions(settings: Settings) -> tuple[Permission, ...]:
+    """What the runner itself needs, whatever the fault: to watch, to hold the Lease, to say which cluster it was."""
+    lease_namespace = settings.target.lease_namespace
+    return (
+        Permission("list", "pods", settings.kafka.namespace),
+        *(
+            Permission(verb, "leases", lease_namespace, group="coordination.k8s.io")
+            for verb in ("create", "get", "update")
+        ),
+        Permission("get", "namespaces", "kube-system"),
+        Permission("list", "nodes"),
     )
-    return Preflight(tuple(checks), tuple(targets), wanted, state.as_dict() if state else None, topic_settings)
+
+
+def _name(target: dict[str, Any]) -> str:
+    broker = f" (broker {target['broker']})" if target.get("broker") is not None else ""
+    return f"{target.get('kind')} {target.get('namespace')}/{target.get('name')}{broker}"

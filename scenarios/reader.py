@@ -61,7 +61,7 @@ def read(path: Path) -> Drill:
     try:
         scenario = Scenario.model_validate(content)
     except ValidationError as error:
-        raise InputError(_model_mistakes(path, lines, error)) from error
+        raise InputError(list(_model_mistakes(path, lines, error))) from error
 
     file = _experiment_file(path, scenario.experiment.file)
     if file is None:

@@ -6,6 +6,7 @@ The runner decides nothing about success: it drives, watches, undoes and writes 
 import json
 import os
 import secrets
+import signal
 import sys
 import time
 import traceback
@@ -17,18 +18,19 @@ from typing import Any
 import structlog
 import yaml
 
+import experiments
 import recovery
 from drill import clock, kafka, lease, rollback
 from drill.cluster import Cluster
 from drill.errors import DrillError, RecordIncompleteError, RefusedError
+from drill.interruption import InterruptedRunError, Interruption
 from drill.record import RECORD_VARIABLE, RunRecord
 from drill.settings import Settings
 from load.drain import drain
 from load.process import command as load_command
 from scenarios._child import Child
 from scenarios._facts import facts
-from drill.interruption import InterruptedRunError, Interruption
-from scenarios._observer import Observer, pod_facts
+from scenarios._observer import Observer
 from scenarios.preflight import guard, preflight
 from scenarios.reader import Drill
 
@@ -154,14 +156,10 @@ class _Runner:
         return found.refusals
 
     def _prepare(self) -> None:
-        if topic := self.scenario.own_topic:
-            kafka.ensure_topic(
-                self.settings.kafka,
-                self.scenario.load.topic,
-                partitions=topic.partitions,
-                replication_factor=topic.replication_factor,
-                settings=topic.settings,
-            )
+        experiments.prepare(self.drill.experiment)
+        self.record.write_evidence(
+            "topic-settings", kafka.topic_settings(self.settings.kafka, self.scenario.load.topic)
+        )
         self._snapshot("cluster-before")
 
     def _drive(self) -> None:
@@ -193,6 +191,7 @@ class _Runner:
             ],
             self._environment(),
             self.record.path / "logs" / "chaos.log",
+            ends_on=signal.SIGUSR1,
         )
         experiment = self.experiment
         deadman = self.scenario.experiment.timeout
@@ -301,7 +300,7 @@ class _Runner:
         target = self.settings.kafka
         snapshot: dict[str, Any] = {}
         try:
-            snapshot["pods"] = [pod_facts(each) for each in self.cluster.pods(target.namespace, target.selector)]
+            snapshot["pods"] = [each.as_dict() for each in self.cluster.pods(target.namespace, target.selector)]
             snapshot["kafka"] = kafka.describe(target, timeout=10).as_dict()
         except Exception as error:  # noqa: BLE001 - told in the record, and judged inconclusive there
             snapshot["error"] = str(error)

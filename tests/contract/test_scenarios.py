@@ -1,0 +1,46 @@
+"""Each scenario of the catalogue loads, validates and names real things."""
+
+from pathlib import Path
+
+import pytest
+
+from scenarios import reader
+from scenarios.model import Scenario
+
+NAMES = {
+    "broker-kill",
+    "broker-kill-leader",
+    "controller-kill",
+    "rolling-broker-kill",
+    "two-brokers-down",
+    "durability-control",
+}
+
+
+def test_the_catalogue_ships_what_the_readme_says() -> None:
+    """No more and no less."""
+    assert {path.stem for path in reader.catalogue()} == NAMES
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert all(f"| `{name}` |" in readme for name in NAMES)
+
+
+@pytest.mark.parametrize("path", reader.catalogue(), ids=lambda path: path.stem)
+def test_it_validates_and_its_name_is_its_files(path: Path) -> None:
+    """So that `drill run NAME` and the record's folder agree."""
+    assert reader.read(path).scenario.name == path.stem
+
+
+@pytest.mark.parametrize("path", reader.catalogue(), ids=lambda path: path.stem)
+def test_it_holds_the_platform_to_something(path: Path) -> None:
+    """Outage, recovery and losses are always objectives."""
+    objectives = reader.read(path).scenario.objectives
+    assert objectives.client_outage is not None
+    assert objectives.rto is not None
+    assert objectives.lost_records == 0
+
+
+def test_the_schema_for_editors_describes_each_field() -> None:
+    """Every field that is not self-evident carries its description."""
+    schema = Scenario.model_json_schema()
+    assert schema["additionalProperties"] is False
+    assert {"name", "load", "experiment", "objectives"} <= schema["properties"].keys()

@@ -1,0 +1,118 @@
+"""A mistake in a scenario file is told with file, line, field and remedy; all of them at once; nothing is touched."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from drill.errors import InputError, Mistake
+from scenarios import reader
+
+GOOD = Path(reader.CATALOGUE) / "broker-kill-leader.yaml"
+
+
+def _mistakes(path: Path) -> list[Mistake]:
+    with pytest.raises(InputError) as caught:
+        reader.read(path)
+    return list(caught.value.mistakes)
+
+
+def _changed(tmp_path: Path, **changes: Any) -> Path:
+    content = yaml.safe_load(GOOD.read_text())
+    for dotted, value in changes.items():
+        *parents, last = dotted.split("__")
+        node = content
+        for parent in parents:
+            node = node[parent]
+        if value is None:
+            del node[last]
+        else:
+            node[last] = value
+    path = tmp_path / "scenario.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return path
+
+
+def test_the_experiment_carries_the_scenarios_configuration_and_steady_state() -> None:
+    """What runs is what the scenario says."""
+    drill = reader.read(GOOD)
+    assert drill.experiment["configuration"]["partition"] == drill.scenario.experiment.configuration["partition"]
+    assert drill.experiment["steady-state-hypothesis"]["title"] == drill.scenario.hypothesis.title
+    assert len(drill.experiment["steady-state-hypothesis"]["probes"]) == len(drill.scenario.hypothesis.probes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "remedy"),
+    [
+        ({"owner": None}, "owner", "Add `owner:`"),
+        ({"ownr": "me"}, "ownr", "Did you mean `owner`?"),
+        ({"name": "Broker Kill"}, "name", "kebab-case"),
+        ({"load__rate": "fast"}, "load.rate", "Change the value"),
+        ({"load__rte": 5}, "load.rte", "Did you mean `rate`?"),
+        ({"objectives__rto": -3}, "objectives.rto", "recovery time objective"),
+        ({"objectives__client_outage": 1, "objectives__min_client_outage": 2}, "objectives", "Change the value"),
+        ({"target__namespaces": []}, "target.namespaces", "namespaces that the experiment touches"),
+        ({"hypothesis__probes": []}, "hypothesis.probes", "tolerance"),
+        ({"experiment__file": "no-such.yaml"}, "experiment.file", "broker-kill-leader.yaml"),
+        ({"experiment__configuration__partitoin": 1}, "experiment.configuration.partitoin", "mean `partition`?"),
+        ({"blast_radius__max_brokers_down": -1}, "blast_radius.max_brokers_down", "brokers that may be down"),
+    ],
+)
+def test_each_mistake_names_its_field_and_what_to_do(
+    tmp_path: Path, changes: dict[str, Any], field: str, remedy: str
+) -> None:
+    """And the file and a line in it."""
+    path = _changed(tmp_path, **changes)
+    (mistake,) = _mistakes(path)
+    assert (mistake.file, mistake.field) == (str(path), field)
+    assert remedy in mistake.remedy
+    assert mistake.line is not None
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    """Not one after another, a run each."""
+    path = _changed(tmp_path, owner=None, load__rate=-1, objectives__rto="soon")
+    assert [mistake.field for mistake in _mistakes(path)] == ["owner", "load.rate", "objectives.rto"]
+
+
+def test_the_line_is_the_one_of_the_field(tmp_path: Path) -> None:
+    """An editor can jump there."""
+    path = _changed(tmp_path, load__rate=-1)
+    (mistake,) = _mistakes(path)
+    assert mistake.line is not None
+    assert "rate: -1" in path.read_text().splitlines()[mistake.line - 1]
+
+
+def test_a_probe_without_a_tolerance_is_refused(tmp_path: Path) -> None:
+    """A steady state that can't be missed proves nothing."""
+    content = yaml.safe_load(GOOD.read_text())
+    del content["hypothesis"]["probes"][0]["tolerance"]
+    path = tmp_path / "scenario.yaml"
+    path.write_text(yaml.safe_dump(content))
+    assert any(mistake.field == "hypothesis.probes.0.tolerance" for mistake in _mistakes(path))
+
+
+def test_a_function_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """Also in the scenario's own probes."""
+    content = yaml.safe_load(GOOD.read_text())
+    content["hypothesis"]["probes"][0]["provider"]["func"] = "under_replicatd"
+    path = tmp_path / "scenario.yaml"
+    path.write_text(yaml.safe_dump(content))
+    (mistake,) = _mistakes(path)
+    assert "experiments.kafka.under_replicatd" in mistake.problem
+
+
+def test_broken_yaml_has_a_line(tmp_path: Path) -> None:
+    """Not a traceback."""
+    path = tmp_path / "scenario.yaml"
+    path.write_text("name: x\nload: [1, 2\nowner: y\n")
+    (mistake,) = _mistakes(path)
+    assert mistake.line is not None
+    assert "not YAML" in mistake.problem
+
+
+def test_an_unknown_name_suggests_the_nearest() -> None:
+    """A typing error costs one look."""
+    with pytest.raises(InputError, match="Did you mean broker-kill-leader"):
+        reader.find("broker-kil-leader")
