@@ -14,6 +14,8 @@ from lab._progress import Step
 KEPT = 2
 """How many versions of an artifact stay, so that changing back and forth costs no rebuild."""
 
+PARTIAL = ".partial"
+
 
 def content_hash(*inputs: Path | str) -> str:
     """Hash files, folders (names and contents of all files in them) and strings into 16 hexadecimal digits."""
@@ -44,7 +46,7 @@ def make(kind: str, key: str, build: Callable[[Path], None]) -> Path:
     """
     done = place(kind, key)
     if not done.exists():
-        partial = done.with_name(f"{key}.partial")
+        partial = done.with_name(key + PARTIAL)
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         build(partial)
@@ -55,10 +57,10 @@ def make(kind: str, key: str, build: Callable[[Path], None]) -> Path:
 
 
 def _prune(folder: Path) -> None:
-    versions = sorted(
-        (path for path in folder.iterdir() if path.suffix != ".partial"), key=lambda path: path.stat().st_mtime
-    )
-    for old in versions[:-KEPT]:
+    """Remove all but the newest versions, and what killed builds left."""
+    for left in folder.glob(f"*{PARTIAL}"):
+        shutil.rmtree(left)
+    for old in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEPT]:
         shutil.rmtree(old)
 
 

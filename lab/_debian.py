@@ -1,11 +1,11 @@
 """The base layer of the lab's images: a small Debian with a Java runtime, made by mmdebstrap."""
 
 import platform
-import subprocess
 from pathlib import Path
 
 from lab._cache import content_hash
 from lab._errors import LabError
+from lab._run import run
 from lab._tools import Tools
 
 PACKAGES = ("coreutils", "default-jre-headless", "procps", "tini")
@@ -25,7 +25,7 @@ etc/apt/sources.list etc/apt/sources.list.d/* etc/hostname etc/resolv.conf"""
 
 def key() -> str:
     """Content hash of what the layer is made from; newer packages of the same release do not change it."""
-    return content_hash(_release(), Path(__file__))
+    return content_hash(_release(), *_contents())
 
 
 def build(tools: Tools, folder: Path) -> None:
@@ -36,20 +36,24 @@ def build(tools: Tools, folder: Path) -> None:
     """
     sources = folder / "sources.list"
     sources.write_text(_sources())
-    command = [
-        "mmdebstrap",
-        "--mode=root",
-        "--variant=essential",
-        f"--include={','.join(PACKAGES)}",
-        "--skip=output/dev",
-    ]
-    command += [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
-    command += [f"--aptopt={option}" for option in ('APT::Install-Recommends "false"', *_apt_options())]
-    command += [f"--essential-hook={_BEFORE_PACKAGES}", f"--customize-hook={_AFTER_PACKAGES}"]
+    access = [f"--aptopt={option}" for option in _apt_options()]
+    command = ["mmdebstrap", "--mode=root", *_contents(), *access, _release(), str(folder / LAYER), str(sources)]
     # The same packages then give the same bytes (https://reproducible-builds.org/specs/source-date-epoch/).
-    command += [_release(), str(folder / LAYER), str(sources)]
     tools.run("mmdebstrap", command, env={"SOURCE_DATE_EPOCH": "0"})
     sources.unlink()
+
+
+def _contents() -> list[str]:
+    """The options that say what is in the layer."""
+    return [
+        "--variant=essential",
+        f"--include={','.join(PACKAGES)}",
+        '--aptopt=APT::Install-Recommends "false"',
+        *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
+        f"--essential-hook={_BEFORE_PACKAGES}",
+        f"--customize-hook={_AFTER_PACKAGES}",
+        "--skip=output/dev",
+    ]
 
 
 def _release() -> str:
@@ -59,7 +63,7 @@ def _release() -> str:
 def _sources() -> str:
     """The machine's own package sources of its Debian release, others left out."""
     line = "deb $(SITE) $(RELEASE) $(COMPONENT)"
-    sources = _output("apt-get", "indextargets", "--format", line, "Created-By: Packages", "Origin: Debian")
+    sources = run("apt-get", "indextargets", "--format", line, "Created-By: Packages", "Origin: Debian")
     if not sources:
         raise LabError(
             "apt-get knows of no Debian package source here; check /etc/apt/sources.list, then run: apt-get update"
@@ -70,8 +74,4 @@ def _sources() -> str:
 def _apt_options() -> list[str]:
     """How this machine reaches its package sources (a proxy, for example), which mmdebstrap does not look up itself."""
     prefixes = ("Acquire::http::", "Acquire::https::", "Acquire::Check-")
-    return [line.removesuffix(";") for line in _output("apt-config", "dump").splitlines() if line.startswith(prefixes)]
-
-
-def _output(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return [line.removesuffix(";") for line in run("apt-config", "dump").splitlines() if line.startswith(prefixes)]

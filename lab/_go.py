@@ -12,7 +12,7 @@ PROVISIONER = "github.com/rancher/local-path-provisioner"
 
 def key() -> str:
     """Content hash of what the programs are made from."""
-    return content_hash(SOURCE, Path(__file__))
+    return content_hash(SOURCE, *_command())
 
 
 def build(tools: Tools, folder: Path) -> None:
@@ -20,10 +20,14 @@ def build(tools: Tools, folder: Path) -> None:
 
     A build that was killed goes on where it stopped, from Go's own cache of compiled packages.
     """
-    command = ["go", "build", "-mod=readonly", "-trimpath", "-ldflags", _linker_flags(), "-o", f"{folder}/"]
     # The provisioner and Kubernetes spell one import path in different case, which Go refuses within one command.
     for packages in (["./kube", "./coredns", "./pause"], [PROVISIONER]):
-        tools.run("go", [*command, *packages], cwd=SOURCE, env={"CGO_ENABLED": "0", "GOWORK": "off"})
+        command = [*_command(), "-o", f"{folder}/", *packages]
+        tools.run("go", command, cwd=SOURCE, env={"CGO_ENABLED": "0", "GOWORK": "off"})
+
+
+def _command() -> list[str]:
+    return ["go", "build", "-mod=readonly", "-trimpath", "-ldflags", _linker_flags()]
 
 
 def kubernetes_version() -> str:

@@ -13,7 +13,7 @@ LAUNCHER = "kafka-run-class.sh"
 
 def key() -> str:
     """Content hash of what the folder is made from."""
-    return content_hash(SOURCE, Path(__file__))
+    return content_hash(SOURCE)
 
 
 def build(tools: Tools, folder: Path) -> None:
