@@ -41,6 +41,26 @@ class Run:
             raise RecordIncompleteError("evidence/drain.json does not say what was read")
         return found
 
+    def read(self, what: str) -> int:
+        """A count of the drain (read, ours, corrupt, ...) over all partitions."""
+        return sum(int(partition[what]) for partition in self.drain["partitions"].values())
+
+    @cached_property
+    def drain_trouble(self) -> str | None:
+        """Why what the drain did not find may be there nevertheless; None when the topic was read to its end."""
+        if not self.drain["complete"]:
+            return f"the drain did not end ({self.drain.get('reason')})"
+        expected = {str(partition) for partition in range(self.ledgers[0].header.partitions)}
+        if missing := expected - self.drain["partitions"].keys():
+            return f"partition {', '.join(sorted(missing))} was not read"
+        if any(self.drain["started"] < event.t for event in self.record.events_of("load.stopped")):
+            return "the end offsets were taken before the load's last flush"
+        # Offsets have holes where foreign transactions were; on a topic that is ours alone there can be none.
+        holes = sum(each["end"] - each["start"] - each["read"] for each in self.drain["partitions"].values())
+        if holes > 0 and not self.read("foreign"):
+            return f"{holes} offsets were skipped"
+        return None
+
     @cached_property
     def timeline(self) -> Timeline:
         """t0 to t6 and the outages."""

@@ -1,0 +1,119 @@
+"""What the fault did to the cluster, and whether the cluster is whole again."""
+
+from typing import Any
+
+from drill import rollback
+from drill.errors import RecordIncompleteError
+from recovery._check import Finding, check, failed, passed, unsure
+from recovery._run import Run
+
+
+@check("events.jsonl", "journal.json", target="effect of every fault seen")
+def fault_effective(run: Run) -> Finding:
+    """Every fault that was injected proved itself; else the run says nothing of how the platform stands it."""
+    injected, effective, ineffective = (
+        run.record.events_of(f"fault.{kind}") for kind in ("injected", "effective", "ineffective")
+    )
+    actual = f"{len(effective)} of {len(injected)}"
+    if not injected:
+        return unsure("No fault was injected.", actual=actual)
+    if ineffective:
+        event = ineffective[0]
+        name = event.data["target"].get("name")
+        return unsure(f"The fault on {name} had no effect that was seen: {event.data['reason']}.", actual=actual)
+    if len(effective) < len(injected):
+        return unsure("Not every injected fault was seen to take effect.", actual=actual)
+    names = ", ".join(str(event.data["target"].get("name")) for event in effective)
+    proofs = [event.data["proof"] for event in effective]
+    return passed(f"The effect was seen on {names}.", actual=actual, proofs=proofs)
+
+
+@check("events.jsonl", "journal.json", target="met before and after")
+def steady_state(run: Run) -> Finding:
+    """The steady-state hypothesis held before the fault (else inconclusive) and again after it (else failed)."""
+    met = {
+        event.data["when"]: event.kind == "steady-state.met"
+        for event in run.record.events
+        if event.kind in {"steady-state.met", "steady-state.not-met"}
+    }
+    words = {True: "met", False: "not met", None: "not looked at"}
+    before, after = met.get("before"), met.get("after")
+    actual = f"{words[before]} before, {words[after]} after"
+    if not before:
+        return unsure(f"The steady state was {words[before]} before the fault.", actual=actual)
+    if after is None:
+        return unsure("The steady state was not looked at after the fault.", actual=actual)
+    if not after:
+        return failed("The steady state was not met again after the fault.", actual=actual)
+    return passed("The steady state was met before the fault and again after it.", actual=actual)
+
+
+@check("events.jsonl", rollback.FILE, target="nothing left to undo")
+def rollback_clean(run: Run) -> Finding:
+    """Everything that was registered to be undone was seen undone; an undo that failed and stayed so is a failure."""
+    registered = {event.data["id"] for event in run.record.events_of("rollback.registered")}
+    log = run.record.path / rollback.FILE
+    if registered and not log.is_file():
+        raise RecordIncompleteError(f"{run.record.path}: has no {rollback.FILE}, though undos were registered")
+    left = {each.id: each.undo for each in rollback.pending(log)}
+    errors = {event.data["id"]: event.data["error"] for event in run.record.events_of("rollback.failed")}
+    wrong = {undo: errors[key] for key, undo in left.items() if key in errors}
+    if wrong:
+        undo, error = next(iter(wrong.items()))
+        return failed(f"{undo} could not be undone: {error}.", actual=f"{len(left)} left", failed=wrong)
+    if left:
+        names = ", ".join(sorted(set(left.values())))
+        return unsure(f"Not undone yet: {names}; `drill rollback` does it.", actual=f"{len(left)} left")
+    return passed("Everything that had to be undone was undone.", actual="0 left")
+
+
+@check(
+    "evidence/cluster-before.json",
+    "evidence/cluster-after.json",
+    "events.jsonl",
+    target="all pods Ready, all replicas in sync",
+)
+def cluster_healthy_after(run: Run) -> Finding:
+    """At the end the cluster is as whole as before, and each fault was seen to be recovered from in its time.
+
+    Whole: all brokers and pods of before are there, no pod is unready, Pending or in CrashLoopBackOff, and the
+    replicas of every partition are in sync.
+    """
+    before, after = (_whole(run.record.evidence(name), name) for name in ("cluster-before", "cluster-after"))
+    troubles = [_trouble(pod) for pod in after["pods"]]
+    troubles += [
+        f"broker {broker} is gone"
+        for broker in sorted(set(before["kafka"]["brokers"]) - set(after["kafka"]["brokers"]))
+    ]
+    if len(after["pods"]) < len(before["pods"]):
+        troubles.append(f"{len(before['pods']) - len(after['pods'])} pods are missing")
+    troubles += [
+        f"{row['topic']}-{row['partition']} has {len(row['isr'])} of {len(row['replicas'])} replicas in sync"
+        for row in after["kafka"]["partitions"]
+        if not set(row["replicas"]) <= set(row["isr"])
+    ]
+    troubles += [
+        f"{event.data['target'].get('name')} was not seen to recover: {event.data['reason']}"
+        for event in run.record.events_of("fault.unrecovered")
+    ]
+    found = [trouble for trouble in troubles if trouble]
+    if found:
+        return failed(f"After the drill {'; '.join(found[:3])}.", actual=f"{len(found)} troubles", troubles=found)
+    pods, partitions = len(after["pods"]), len(after["kafka"]["partitions"])
+    return passed(
+        "After the drill every pod is Ready and every replica in sync.",
+        actual=f"{pods} of {pods} pods Ready, {partitions} of {partitions} partitions in sync",
+    )
+
+
+def _whole(snapshot: Any, name: str) -> dict[str, Any]:
+    if not snapshot.get("pods") or not snapshot.get("kafka", {}).get("partitions"):
+        why = snapshot.get("error", "it lists no pods or no partitions")
+        raise RecordIncompleteError(f"evidence/{name}.json is not whole: {why}")
+    return dict(snapshot)
+
+
+def _trouble(pod: dict[str, Any]) -> str | None:
+    if pod["phase"] == "Succeeded" or (pod["ready"] and not pod["waiting"]):
+        return None
+    return f"pod {pod['name']} is {pod['waiting'] or (pod['phase'] if pod['phase'] != 'Running' else 'not Ready')}"

@@ -1,0 +1,48 @@
+"""Whether the record itself is whole: the run went to its end, and nobody touched what it wrote."""
+
+from recovery._check import Finding, check, passed, unsure
+from recovery._run import Run
+
+PHASES = ("preflight", "load", "baseline", "experiment", "recovery", "drain", "record")
+CUT_SHORT = {
+    "run.refused": "The run was refused: {reason}.",
+    "run.interrupted": "The run was interrupted by {signal}.",
+    "run.failed": "The harness broke: {error}.",
+    "deadman.fired": "The experiment did not end within {after} s and was broken off.",
+}
+"""The events that cut a run short, and what they say."""
+
+
+@check("events.jsonl", "journal.json", target="every phase run to its end")
+def run_complete(run: Run) -> Finding:
+    """The run went through every phase: not refused, interrupted, broken off or killed half-way.
+
+    A run that was cut short is inconclusive, not failed: it says nothing of what would have come.
+    """
+    for event in run.record.events:
+        if event.kind in CUT_SHORT:
+            return unsure(CUT_SHORT[event.kind].format_map(event.data))
+    seen = [event.data.get("phase") for event in run.record.events_of("run.phase")]
+    missing = [phase for phase in PHASES if phase not in seen]
+    if missing:
+        return unsure(f"The run ended before it came to: {', '.join(missing)}.", actual=f"{len(seen)} phases")
+    if (status := run.record.journal.get("status")) != "completed":
+        return unsure(f"Chaos Toolkit ended the experiment with status {status!r}.", actual=str(status))
+    return passed("The run went through every phase to its end.", actual=f"{len(PHASES)} phases")
+
+
+@check("manifest.json", target="every file as it was sealed")
+def record_intact(run: Run) -> Finding:
+    """No file differs from the SHA-256 in the manifest, is missing, or was added.
+
+    A record that was changed is inconclusive, not failed: it proves nothing about the platform either way.
+    """
+    altered = run.record.altered_files()
+    if altered:
+        return unsure(
+            f"The record was changed after it was sealed: {', '.join(altered[:5])}{' ...' if altered[5:] else ''}.",
+            actual=f"{len(altered)} files changed",
+            altered=list(altered),
+        )
+    sealed = len(run.record.manifest["files"])
+    return passed(f"All {sealed} files are as the manifest sealed them.", actual=f"{sealed} files unchanged")

@@ -1,0 +1,48 @@
+"""All checks, and the judgement of a run by them."""
+
+from drill.record import RunRecord
+from drill.verdicts import Verdict
+from recovery._check import Check
+from recovery._checks_cluster import cluster_healthy_after, fault_effective, rollback_clean, steady_state
+from recovery._checks_load import baseline_sane, latency_p99, offered_load_achieved
+from recovery._checks_outage import client_outage, rto
+from recovery._checks_record import record_intact, run_complete
+from recovery._checks_records import (
+    accounting_adds_up,
+    drain_complete,
+    duplicates,
+    no_acked_record_lost,
+    no_anomaly,
+    no_corrupt_record,
+    order_kept,
+)
+from recovery._run import Run
+
+CHECKS: tuple[Check, ...] = (
+    # what the platform promised
+    no_acked_record_lost,
+    duplicates,
+    order_kept,
+    no_corrupt_record,
+    no_anomaly,
+    client_outage,
+    rto,
+    latency_p99,
+    cluster_healthy_after,
+    steady_state,
+    rollback_clean,
+    # whether the run can tell
+    fault_effective,
+    baseline_sane,
+    offered_load_achieved,
+    drain_complete,
+    accounting_adds_up,
+    run_complete,
+    record_intact,
+)
+
+
+def judge(record: RunRecord) -> tuple[Verdict, ...]:
+    """The verdicts on a finished run, in the order of CHECKS; without those for which it has no objective."""
+    run = Run(record)
+    return tuple(verdict for verdict in (each(run) for each in CHECKS) if verdict is not None)
