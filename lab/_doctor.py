@@ -38,6 +38,8 @@ class Finding:
 
 def doctor() -> list[Finding]:
     """Look at everything that the lab needs of this machine; changes nothing."""
+    if platform.system() != "Linux":
+        return [_system()]
     return [
         _system(),
         _root(),
@@ -48,7 +50,7 @@ def doctor() -> list[Finding]:
         _packages(),
         _version("go", ("go", "env", "GOVERSION"), _go_needed()),
         _version("java", ("java", "--version"), (JAVA_NEEDED,)),
-        _version("mvn", ("mvn", "-Dstyle.color=never", "--version"), (3, 6)),
+        _version("mvn", ("mvn", "--version"), (3, 6)),
         _range(),
         *(_port(port) for port in (API_PORT, ETCD_PORT, ETCD_PEER_PORT)),
     ]
@@ -126,7 +128,7 @@ def _packages() -> Finding:
 
 
 def _version(program: str, command: tuple[str, ...], needed: tuple[int, ...]) -> Finding:
-    """Whether a program is there in at least this version, the first number with dots in what it prints."""
+    """Whether a program is there in at least this version, by the first number that it prints."""
     at_least = ".".join(map(str, needed))
     remedy = install_command([program])
     if shutil.which(program) is None:
@@ -135,8 +137,9 @@ def _version(program: str, command: tuple[str, ...], needed: tuple[int, ...]) ->
         printed = run(*command)
     except LabError as error:
         return _finding(program, False, str(error), remedy)
-    found = re.search(r"\d+(\.\d+)*", printed)
-    version = found[0] if found else ""
+    # After a letter: Maven begins with the colour codes of a terminal, which have digits too.
+    found = re.search(r"[a-z] ?(\d+(?:\.\d+)*)", printed)
+    version = found[1] if found else ""
     ok = bool(version) and tuple(map(int, version.split("."))) >= needed
     return _finding(program, ok, f"{version or printed.strip()} ({at_least} or later is needed)", remedy)
 
