@@ -62,7 +62,7 @@ class Check:
                 return None
             finding = self.function(run)
         except RecordIncompleteError as error:
-            finding = unsure(_sentence(str(error).replace(str(run.record.path), "the record")))
+            finding = unsure(_sentence(run.reason(error)))
         except Exception as error:  # noqa: BLE001 - a check that breaks is told as its verdict, and in the log
             _log.exception("check.broke", check=self.name)
             finding = unsure(f"The check itself broke: {type(error).__name__}: {error}.")
@@ -94,6 +94,11 @@ def check(*evidence: str, target: str | Target) -> Callable[[Callable[[Run], Fin
         return Check(function.__name__.replace("_", "-"), function, target, evidence)
 
     return make
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 record`, `2 records`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _sentence(text: str) -> str:

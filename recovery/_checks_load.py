@@ -33,6 +33,7 @@ def baseline_sane(run: Run) -> Finding:
         return unsure("Nothing was offered in the baseline.")
     share, p99 = acked / offered, series.latency_between(0.99, begin, end)
     actual = f"{share:.1%} acknowledged, p99 {p99 * 1000:.1f} ms"
+    trouble: str | None
     if share < run.record.objectives.achieved_over_offered:
         trouble = f"only {share:.1%} of what was offered was acknowledged"
     elif errors:
@@ -62,8 +63,10 @@ def offered_load_achieved(run: Run) -> Finding:
     unclosed = [ledger.header.producer_id for ledger in run.ledgers if not ledger.closed]
     if unclosed:
         return unsure(f"The load died: producer {unclosed[0]} did not see its last records through.")
-    end = max(event.t for event in (run.record.first("load.flushing"), *run.record.events_of("load.flushing")))
-    planned = sum(_planned(ledger, end) for ledger in run.ledgers)
+    ends = {event.data["producer_id"]: event.t for event in run.record.events_of("load.flushing")}
+    if missing := {ledger.header.producer_id for ledger in run.ledgers} - ends.keys():
+        return unsure(f"When the arrivals of producer {min(missing)} ended is not on the time line.")
+    planned = sum(_planned(ledger, ends[ledger.header.producer_id]) for ledger in run.ledgers)
     if planned < 1:
         return unsure("No load was planned.")
     sent = sum(ledger.attempted for ledger in run.ledgers)

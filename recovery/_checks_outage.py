@@ -7,18 +7,19 @@ from recovery._run import Run
 from recovery._timeline import Timeline
 
 
-def _outage_target(objectives: Objectives) -> str | None:
+def _outage_target(objectives: Objectives) -> str:
     at_least = f">= {objectives.min_client_outage:g} s" if objectives.min_client_outage else None
     at_most = None if objectives.client_outage is None else f"<= {objectives.client_outage:g} s"
-    return " and ".join(bound for bound in (at_least, at_most) if bound) or None
+    return " and ".join(bound for bound in (at_least, at_most) if bound) or "it ends"
 
 
 @check("load/*/rates.u32", "events.jsonl", target=_outage_target)
 def client_outage(run: Run) -> Finding:
     """The longest client outage, t5 - t1, is within its bounds.
 
-    One that was not seen to end has a lower bound only: over the objective it fails, below it nothing is known. An
-    outage shorter than `min_client_outage` (writes must stop when too few replicas are in sync) fails too.
+    One that was not seen to end has a lower bound only: over the objective, or without one over the time for which
+    recovery is awaited, it fails; below that nothing is known. An outage shorter than `min_client_outage` (writes
+    must stop when too few replicas are in sync) fails too.
     """
     line = run.timeline
     at_least = _known(line.outage_at_least, line, "outage")
@@ -31,6 +32,8 @@ def client_outage(run: Run) -> Finding:
     }
     if objectives.client_outage is not None and at_least > objectives.client_outage:
         return failed("Clients were out for longer than the objective allows.", actual, **details)
+    if line.outage is None and at_least > objectives.recovery_timeout:
+        return failed("Clients were still out when recovery was no longer awaited.", actual, **details)
     if line.outage is None:
         return unsure(f"The outage was not seen to end: {line.unmeasured['outage']}.", actual, **details)
     if line.outage < objectives.min_client_outage:

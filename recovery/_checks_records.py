@@ -4,7 +4,7 @@ What is found wrong is a failure however much was read. That nothing is wrong ca
 to its end.
 """
 
-from recovery._check import Finding, check, failed, passed, unsure
+from recovery._check import Finding, check, counted, failed, passed, unsure
 from recovery._run import Run
 
 LEDGER, DRAIN = "load/*/*.bits", "evidence/drain.json"
@@ -28,8 +28,8 @@ def no_acked_record_lost(run: Run) -> Finding:
     intervals = [interval.model_dump() for interval in books.lost_intervals]
     partitions = sorted({interval.partition for interval in books.lost_intervals})
     return failed(
-        f"{books.lost} acknowledged records of partition {', '.join(map(str, partitions))} are gone, "
-        f"in {len(intervals) + books.lost_intervals_omitted} intervals.",
+        f"{counted(books.lost, 'acknowledged record')} of partition {', '.join(map(str, partitions))} "
+        f"not found, in {counted(len(intervals) + books.lost_intervals_omitted, 'interval')}.",
         actual,
         intervals=intervals,
         omitted=books.lost_intervals_omitted,
@@ -41,19 +41,19 @@ def no_acked_record_lost(run: Run) -> Finding:
 def duplicates(run: Run) -> Finding:
     """No more records than allowed are in the topic more than once."""
     twice, allowed = run.accounting.seen_twice, run.record.objectives.duplicates
-    return _counted(run, twice, allowed or 0, "were seen more than once", "No record was seen more than once.")
+    return _counted(run, twice, allowed or 0, "seen more than once", "No record was seen more than once.")
 
 
 @check(DRAIN, target="0 records")
 def order_kept(run: Run) -> Finding:
     """In each partition the sequence numbers of each producer rise (one that is seen again is a duplicate)."""
-    return _counted(run, run.read("reordered"), 0, "were read out of order", "Every partition kept its order.")
+    return _counted(run, run.read("reordered"), 0, "read out of order", "Every partition kept its order.")
 
 
 @check(DRAIN, target="0 records")
 def no_corrupt_record(run: Run) -> Finding:
     """Every record that was read has the checksum that it was sent with."""
-    return _counted(run, run.read("corrupt"), 0, "had a wrong checksum", "Every record read was as it was sent.")
+    return _counted(run, run.read("corrupt"), 0, "with a wrong checksum", "Every record read was as it was sent.")
 
 
 @check(LEDGER, DRAIN, target="0 records")
@@ -68,7 +68,7 @@ def no_anomaly(run: Run) -> Finding:
         run,
         run.accounting.failed_seen,
         0,
-        "are in the topic though the client was told that they were refused",
+        "found in the topic though the client was told of a definite failure",
         "Nothing is in the topic that was refused.",
     )
 
@@ -104,9 +104,9 @@ def accounting_adds_up(run: Run) -> Finding:
 
 
 def _counted(run: Run, found: int, allowed: int, wrong: str, right: str) -> Finding:
-    actual = f"{found} records"
+    actual = counted(found, "record")
     if found > allowed:
-        return failed(f"{found} records {wrong}.", actual, partitions=run.drain["partitions"])
+        return failed(f"{actual} {wrong}.", actual, partitions=run.drain["partitions"])
     if trouble := run.drain_trouble:
         return unsure(f"Only a part was looked at: {trouble}.", actual)
-    return passed(right if not found else f"{found} records {wrong}, as many as the scenario allows.", actual)
+    return passed(right if not found else f"{actual} {wrong}, which the scenario allows.", actual)

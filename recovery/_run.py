@@ -9,7 +9,8 @@ from drill.errors import RecordIncompleteError
 from drill.ledger import Accounting, Ledger, account, ledgers
 from drill.record import RunRecord
 from drill.series import ClientSeries, client_series
-from recovery._timeline import Timeline, measure
+from recovery._measure import measure
+from recovery._timeline import Timeline
 
 
 class Run:
@@ -17,6 +18,10 @@ class Run:
 
     def __init__(self, record: RunRecord) -> None:
         self.record = record
+
+    def reason(self, error: RecordIncompleteError) -> str:
+        """An error's text for a reader of the report, to whom the record's place on a disk says nothing."""
+        return str(error).replace(str(self.record.path), "the record")
 
     @cached_property
     def ledgers(self) -> tuple[Ledger, ...]:
@@ -70,6 +75,11 @@ class Run:
     def topic(self) -> str:
         """The topic under load."""
         return self.ledgers[0].header.topic
+
+    @property
+    def sustained(self) -> float:
+        """How long a path must stay good to count as recovered, s."""
+        return self.record.objectives.sustained
 
     @cached_property
     def episodes(self) -> tuple[float, ...]:

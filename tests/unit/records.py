@@ -41,6 +41,7 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
     latency: float = 0.006,
     slow: tuple[float, float, float] | None = None,
     lag: float = 0.0,
+    achieved: float = 1.0,
     load_stops: float = END,
     load_dies: bool = False,
     baseline: bool = True,
@@ -79,6 +80,7 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
         latency: usual completion - intended time, s.
         slow: (from, to, latency): records due in that window take so long.
         lag: how late the scheduler hands over the records due in the second after 40 s.
+        achieved: share of the planned records that are sent (the last ones are not).
         load_stops: when arrivals end.
         load_dies: the producers are killed then: no flush, ledger not closed.
         baseline: whether there was one.
@@ -124,7 +126,7 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
     stop = load_stops if killed is None else min(load_stops, killed)
     silent = [*outages, *([(1, 10.0, 12.0)] if baseline_outage else [])]
     read = dict.fromkeys(("ours", "duplicates"), np.zeros(partitions, dtype=np.int64))
-    totals = dict.fromkeys(("attempted", "acked", "failed", "outstanding"), 0)
+    stopped: dict[int, dict[str, int]] = {}
     for producer in range(1, producers + 1):
         of_first = producer == 1
         ledger = Ledger.create(
@@ -139,7 +141,7 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
             capacity=int(rate / producers * END),
         )
         ledger.begin_stage(START, rate / producers)
-        ledger.attempt(int(rate / producers * stop))
+        ledger.attempt(int(rate / producers * stop * achieved))
         sequences = np.arange(ledger.attempted)
         due, places = ledger.intended_time(sequences) - START, ledger.partition_of(sequences)
         answered = _answered(
@@ -167,9 +169,12 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
             writer.failed(START + float(gave_up[chosen].max()), places[chosen])
         if closed:
             ledger.close()
-        totals["attempted"] += ledger.attempted
-        totals["acked"] += int(is_acked.sum())
-        totals["failed"] += int(is_failed.sum())
+        stopped[producer] = {
+            "attempted": ledger.attempted,
+            "acked": int(is_acked.sum()),
+            "failed": int(is_failed.sum()),
+            "outstanding": 0,
+        }
         if killed is None:
             ledger.forget_seen()
             found = Ledger.open(ledger.folder, writable=True)
@@ -180,8 +185,6 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
             found.twice.set(sequences[again])
             read["ours"] = read["ours"] + np.bincount(places[there], minlength=partitions)
             read["duplicates"] = read["duplicates"] + np.bincount(places[again], minlength=partitions)
-    totals["outstanding"] = totals["attempted"] - totals["acked"] - totals["failed"] if load_dies else 0
-
     until = float("inf") if killed is None else killed
 
     def say(t: float, source: str, kind: str, **data: Any) -> None:
@@ -196,8 +199,9 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
     say(-3, "runner", "run.phase", phase="preflight")
     say(-2, "observer", "observed.pods", pods=_pods())
     say(-1, "runner", "run.phase", phase="load")
-    say(0, "load", "load.started", producer_id=1, pid=4242, rate=rate)
-    say(0, "load", "load.stage", first_seq=0, rate=rate)
+    for producer in stopped:
+        say(0, "load", "load.started", producer_id=producer, pid=4242 + producer, rate=rate / producers)
+        say(0, "load", "load.stage", producer_id=producer, first_seq=0, rate=rate / producers)
     if baseline:
         say(5, "runner", "run.phase", phase="baseline")
         say(5, "runner", "baseline.started")
@@ -245,9 +249,10 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
     say(46, "runner", "run.phase", phase="recovery")
     if interrupted:
         say(40, "runner", "run.interrupted", signal="SIGINT")
-    if not load_dies:
-        say(stop, "load", "load.flushing")
-        say(stop + 0.5, "load", "load.stopped", **totals)
+    for producer, totals in stopped.items():
+        if not load_dies:
+            say(stop, "load", "load.flushing", producer_id=producer)
+            say(stop + 0.5, "load", "load.stopped", producer_id=producer, **totals)
     say(stop + 1, "runner", "run.phase", phase="drain")
     say(stop + 1, "drain", "drain.started", end_offsets={str(each): 9000 for each in range(partitions)})
     reason = None if drained else "the deadline passed before partition 0 was read"

@@ -1,0 +1,166 @@
+"""How each instant of the time line is measured from the record."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import portion
+
+from drill.errors import RecordIncompleteError
+from drill.record import Event
+from recovery._outages import Bins, largest_gap, outage_threshold, outages
+from recovery._timeline import Outage, Path, Timeline
+
+if TYPE_CHECKING:
+    from recovery._run import Run
+
+_T = TypeVar("_T")
+
+
+def measure(run: "Run") -> Timeline:
+    """The time line of a run; never raises for what its record lacks: that is told in `unmeasured`."""
+    why: dict[str, str] = {"t2": "no alert is watched in this drill", "t3": "no operator acts in this drill"}
+
+    def known(name: str, measurement: Callable[[], _T]) -> _T | None:
+        try:
+            return measurement()
+        except RecordIncompleteError as error:
+            why[name] = run.reason(error)
+            return None
+
+    paths = known("paths", lambda: tuple(_path(run, partition) for partition in range(len(run.series.acked))))
+    rpo = known("rpo", lambda: _rpo(run))
+    t0 = known("t0", lambda: run.t0)
+    facts = Timeline(t0=t0, rpo=rpo, paths=paths or ())
+    worst = max(facts.outages, key=lambda outage: outage.at_least, default=None)
+    if worst is not None:
+        t0 = worst.t0
+    t4 = None if t0 is None else known("t4", lambda: _ready_again(run, t0))
+    if t0 is None or paths is None:
+        of_clients = ("t1", "t5", "t6", "outage", "outage_total", "rto", "hidden")
+        why |= dict.fromkeys(of_clients, why.get("paths") or why["t0"])
+        return facts.model_copy(update={"t4": t4, "unmeasured": why})
+
+    if worst is None:
+        why["t1"] = "no path was out"
+    open_ended = list(dict.fromkeys(outage.path for outage in facts.outages if outage.t5 is None))
+    if open_ended:
+        reason = f"{', '.join(open_ended)} had not been good for {run.sustained:g} s when the load ended"
+        why |= dict.fromkeys(("t5", "outage", "outage_total", "rto"), reason)
+    at_least = max((outage.at_least for outage in facts.outages), default=0.0)
+    rto_at_least = max((outage.seen_until - outage.t0 for outage in facts.outages if outage.t0), default=0.0)
+    t5 = None if open_ended else worst.t5 if worst else t0
+    t6 = known("t6", lambda: _drained(facts.paths))
+    if t4 is None or t5 is None:
+        why["hidden"] = why.get("t5") or why["t4"]
+    return facts.model_copy(
+        update={
+            "t0": t0,
+            "t1": worst.t1 if worst else None,
+            "t4": t4,
+            "t5": t5,
+            "t6": t6,
+            "error": run.series.bin,
+            "outage": None if open_ended else at_least,
+            "outage_at_least": at_least,
+            "outage_total": None if open_ended else _union(facts.outages),
+            "rto": None if open_ended else rto_at_least,
+            "rto_at_least": rto_at_least,
+            "hidden": None if t4 is None or t5 is None else t5 - t4,
+            "recovered": t5 is not None and t6 is not None and run.load_end - run.episodes[-1] >= run.sustained,
+            "unmeasured": why,
+        }
+    )
+
+
+def _path(run: "Run", partition: int) -> Path:
+    series, (base_from, base_to) = run.series, run.baseline
+    bins = Bins(series.start, series.bin)
+    acked, failed = series.acked[partition], series.failed[partition]
+    gap = largest_gap(acked, bins, base_from, base_to)
+    threshold = outage_threshold(gap)
+    spans = outages(
+        acked,
+        failed,
+        bins,
+        t_from=base_from,
+        t_to=run.load_end,
+        threshold=threshold,
+        sustained=run.sustained,
+    )
+    name = f"{run.topic}-{partition}"
+    found = tuple(
+        Outage(
+            path=name,
+            t0=run.fault_before(span.start + threshold),
+            t1=span.start,
+            t5=span.end,
+            seen_until=span.seen_until,
+        )
+        for span in spans
+    )
+    back = found[-1].t5 if found else run.baseline[1]
+    t6 = None if back is None or not run.episodes else _backlog_gone(run, partition, bins, max(back, run.t0))
+    return Path(name=name, baseline_gap=gap, threshold=threshold, outages=found, t6=t6)
+
+
+def _backlog_gone(run: "Run", partition: int, bins: Bins, since: float) -> float | None:
+    """When the first sustained stretch from `since` on begins in which no more is outstanding than is usual.
+
+    Usual is up to twice the most that was outstanding in the baseline: what is due and neither acknowledged nor given
+    up. A backlog falls so steeply at its end that the factor moves the instant by little, and keeps noise out of it.
+    """
+    series, begin = run.series, bins.index(since)
+    settled = series.acked[partition].astype(np.int64) + series.failed[partition]
+    outstanding = np.cumsum(series.offered[partition].astype(np.int64) - settled)
+    first, last = (bins.index(t) for t in run.baseline)
+    behind = begin + np.flatnonzero(outstanding[begin:] > 2 * outstanding[first:last].max())
+    edges = np.concatenate(([begin - 1], behind, [len(outstanding)]))
+    calm = np.flatnonzero(np.diff(edges) * bins.width > run.sustained)
+    # The last stretch need not be long: after the load's end there is nothing more to see.
+    start = edges[calm[0]] if calm.size else edges[-2]
+    return float(bins.middle(start + 1)) if start + 1 < len(outstanding) else None
+
+
+def _drained(paths: tuple[Path, ...]) -> float:
+    behind = [path.name for path in paths if path.t6 is None]
+    if behind:
+        raise RecordIncompleteError(f"the backlog of {', '.join(behind)} was not seen to be drained")
+    return max(path.t6 for path in paths if path.t6 is not None)
+
+
+def _union(found: tuple[Outage, ...]) -> float:
+    spans = portion.Interval(*(portion.closedopen(outage.t1, outage.seen_until) for outage in found))
+    return float(sum(span.upper - span.lower for span in spans if not span.empty))
+
+
+def _ready_again(run: "Run", t0: float) -> float:
+    """t4: all pods Ready again, after one was seen not ready, gone, replaced or restarted."""
+    samples = run.record.events_of("observed.pods")
+    before = [sample for sample in samples if sample.t <= t0]
+    if not before:
+        raise RecordIncompleteError("the pods were not seen before the fault")
+    usual = _identities(before[-1])
+    disturbed = False
+    for sample in samples:
+        if sample.t <= t0:
+            continue
+        ready = all(pod["ready"] for pod in sample.data["pods"]) and len(sample.data["pods"]) >= len(usual)
+        disturbed = disturbed or not ready or _identities(sample) != usual
+        if disturbed and ready:
+            return sample.t
+    raise RecordIncompleteError(
+        "not all pods were seen to be Ready again" if disturbed else "no pod was seen to be disturbed"
+    )
+
+
+def _identities(sample: Event) -> set[tuple[str, str, str, int]]:
+    return {(pod["namespace"], pod["name"], pod["uid"], pod["restarts"]) for pod in sample.data["pods"]}
+
+
+def _rpo(run: "Run") -> float:
+    if not run.drain["complete"]:
+        raise RecordIncompleteError(f"the topic was not read to its end: {run.drain.get('reason')}")
+    if not run.accounting.lost:
+        raise RecordIncompleteError("no acknowledged record was lost")
+    return run.t0 - min(interval.first_time for interval in run.accounting.lost_intervals)
