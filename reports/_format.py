@@ -1,0 +1,71 @@
+"""Numbers and times as the page writes them."""
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
+
+
+def number(value: float) -> str:
+    """A count with thousands separated, or a number to four digits: `429,180`, `0.9987`."""
+    text = f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"  # noqa: PLR2004
+    return text.replace("-", MINUS)
+
+
+def duration(seconds: float) -> str:
+    """A duration in its natural unit: `3.1 ms`, `3.21 s`, `2 min 05 s`."""
+    if not math.isfinite(seconds):
+        return "none"
+    size = abs(seconds)
+    if size == 0:
+        text = "0 s"
+    elif size < 0.001:  # noqa: PLR2004
+        text = f"{size * 1e6:.3g} µs"
+    elif size < 1:
+        text = f"{size * 1e3:.3g} ms"
+    elif size < 120:  # noqa: PLR2004
+        text = f"{size:.2f} s"
+    else:
+        text = f"{int(size) // 60} min {int(size) % 60:02} s"
+    return MINUS + text if seconds < 0 else text
+
+
+def offset(seconds: float) -> str:
+    """Seconds since t0, signed: `+3.21 s`."""
+    return f"{MINUS if seconds < 0 else '+'}{abs(seconds):.2f} s"
+
+
+def utc(t: float) -> str:
+    """Epoch seconds as a UTC instant."""
+    return datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def clock(t: float) -> str:
+    """Epoch seconds as UTC time of day with milliseconds."""
+    return datetime.fromtimestamp(t, UTC).strftime("%H:%M:%S.%f")[:-3]
+
+
+def words(name: str) -> str:
+    """A kebab-case or snake_case name as words: `No acked record lost`."""
+    text = name.replace("-", " ").replace("_", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """`1 check`, `3 checks`, `no checks`."""
+    return f"{number(count) if count else 'no'} {one if count == 1 else many or one + 's'}"
+
+
+def plain(value: Any) -> str:
+    """Any JSON value on one line, mappings as `key: value`."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {plain(each)}" for key, each in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(each) for each in value) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return number(value) if isinstance(value, int | float) else str(value)
+
+
+FILTERS = {each.__name__: each for each in (number, duration, offset, utc, clock, words, plural, plain)}

@@ -1,0 +1,128 @@
+"""The first thing on the page: one sentence of what was tested and what came out, and the figures behind it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from drill.ledger import Accounting
+from drill.objectives import Objectives
+from drill.record import RunRecord
+from drill.series import ClientSeries
+from drill.verdicts import Outcome, Verdict
+from recovery import Timeline
+from reports._format import duration, number, plural
+from reports._measured import Missing, or_missing
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """One number that leadership asks for, and how far it can be trusted."""
+
+    name: str
+    value: str | Missing
+    small: str
+
+
+def sentence(record: RunRecord, timeline: Timeline, books: Accounting | Missing) -> str:
+    """What was tested and what came out, in plain words, measured things only."""
+    tested = str(record.scenario.get("description") or record.scenario.get("name") or "A drill.").strip().rstrip(".")
+    rate = (record.scenario.get("load") or {}).get("rate")
+    under = f"Under {number(rate)} records/s, " if rate else ""
+    result = f"{under}{_outage(timeline)}, and {_losses(books)}."
+    return f"{tested}. {result[:1].upper()}{result[1:]}"
+
+
+def reasons(verdicts: Sequence[Verdict], outcome: Outcome) -> tuple[Verdict, ...]:
+    """The checks that kept the run from passing, those that decided the outcome first."""
+    order = (Outcome.FAIL, Outcome.INCONCLUSIVE)
+    return tuple(verdict for kind in order for verdict in verdicts if verdict.outcome is kind and outcome is not Outcome.PASS)
+
+
+def key_figures(
+    timeline: Timeline, objectives: Objectives | Missing, books: Accounting | Missing, series: ClientSeries | Missing
+) -> tuple[KeyFigure, ...]:
+    """Outage, recovery, loss, duplicates and latency: each with its error, its objective and its sample."""
+    goals = Objectives() if isinstance(objectives, Missing) else objectives
+    exact = f"± {duration(timeline.error)}" if timeline.error is not None else ""
+    outage = timeline.outage_at_least if timeline.outage is None else timeline.outage
+    rto = timeline.rto_at_least if timeline.rto is None else timeline.rto
+    at_least = "at least " if timeline.outage is None else ""
+    return (
+        KeyFigure(
+            "Client outage (t5 − t1)",
+            _seconds(outage, at_least, timeline, "outage"),
+            _join(exact, _goal(goals.client_outage), _worst(timeline)),
+        ),
+        KeyFigure(
+            "Recovery time (t5 − t0)",
+            _seconds(rto, "at least " if timeline.rto is None else "", timeline, "rto"),
+            _join(exact, _goal(goals.rto), "worst partition"),
+        ),
+        KeyFigure(
+            "Acknowledged records lost",
+            books if isinstance(books, Missing) else number(books.lost),
+            "" if isinstance(books, Missing) else f"of {number(books.acked)}, every one looked for",
+        ),
+        KeyFigure(
+            "Records seen twice",
+            books if isinstance(books, Missing) else number(books.seen_twice),
+            "" if isinstance(books, Missing) else f"of {number(books.seen)} seen",
+        ),
+        _latency(series, goals),
+        KeyFigure("Clients against control plane (t5 − t4)", *_hidden(timeline)),
+    )
+
+
+def _outage(timeline: Timeline) -> str:
+    if timeline.outage == 0:
+        return "no client was out"
+    if timeline.outage is not None:
+        return f"clients were out for {duration(timeline.outage)}"
+    if timeline.outage_at_least:
+        return f"clients were out for at least {duration(timeline.outage_at_least)}"
+    return "how long clients were out was not measured"
+
+
+def _losses(books: Accounting | Missing) -> str:
+    if isinstance(books, Missing):
+        return "whether an acknowledged record was lost was not measured"
+    if books.lost == 0:
+        return f"of {plural(books.acked, 'acknowledged record')} none was lost"
+    return f"of {plural(books.acked, 'acknowledged record')} {number(books.lost)} {'was' if books.lost == 1 else 'were'} lost"
+
+
+def _seconds(value: float | None, at_least: str, timeline: Timeline, field: str) -> str | Missing:
+    if value is None:
+        return or_missing(None, timeline.unmeasured.get(field, "the record does not say why"))
+    return "none" if value == 0 else at_least + duration(value)
+
+
+def _goal(limit: float | None) -> str:
+    return "no objective" if limit is None else f"objective ≤ {number(limit)} s"
+
+
+def _worst(timeline: Timeline) -> str:
+    worst = max(timeline.outages, key=lambda outage: outage.at_least, default=None)
+    return "" if worst is None else f"worst: {worst.path}"
+
+
+def _latency(series: ClientSeries | Missing, goals: Objectives) -> KeyFigure:
+    name = "Latency p99, whole load"
+    if isinstance(series, Missing):
+        return KeyFigure(name, series, "")
+    samples = int(series.intended.sum())
+    if not samples:
+        return KeyFigure(name, Missing("no record was acknowledged"), "")
+    p99 = series.latency_between(0.99, series.start, series.start + len(series.intended))
+    return KeyFigure(name, duration(p99), _join("± 1 %", _goal(goals.latency_p99), f"{number(samples)} samples"))
+
+
+def _hidden(timeline: Timeline) -> tuple[str | Missing, str]:
+    if timeline.hidden is None:
+        return Missing(timeline.unmeasured.get("hidden", "the record does not say why")), ""
+    if timeline.hidden > 0:
+        return duration(timeline.hidden), "clients still out after the control plane said Ready"
+    return duration(-timeline.hidden), "clients were back before the control plane said Ready"
+
+
+def _join(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)

@@ -1,0 +1,51 @@
+"""How far to trust a page: what was measured and how well, what was not, and what one run cannot say."""
+
+from collections.abc import Sequence
+
+from drill.ledger import Accounting
+from drill.record import RunRecord
+from drill.series import ClientSeries
+from recovery import Timeline
+from reports._faults import Fault
+from reports._format import duration, number, plural
+from reports._measured import Missing
+
+
+def limits(
+    record: RunRecord,
+    timeline: Timeline,
+    faults: Sequence[Fault],
+    books: Accounting | Missing,
+    series: ClientSeries | Missing,
+) -> tuple[str, ...]:
+    """Plain sentences, those that bear on the verdict first."""
+    found = [
+        f"This is one run with {plural(len(faults), 'fault')}. It shows what happened, not how often or how bad it can get: "
+        "a different moment, load or broker may recover slower."
+    ]
+    if timeline.error is not None:
+        found.append(f"Outages are exact to ± {duration(timeline.error)}: answers are counted in bins of {_bin(series)}.")
+    if timeline.paths:
+        low, high = (pick(path.threshold for path in timeline.paths) for pick in (min, max))
+        span = duration(low) if low == high else f"{duration(low)} to {duration(high)}, by partition"
+        found.append(f"A silence shorter than {span} is not told from jitter and does not count as an outage.")
+    if not isinstance(books, Missing):
+        found.append(
+            f"{plural(books.indeterminate, 'record')} got no definite answer; {number(books.indeterminate_seen)} of them "
+            "were found in the topic. They are never counted as acknowledged, nor as lost."
+        )
+    if not isinstance(series, Missing):
+        found.append(
+            "Latency counts from when a record was due, not from when it was sent, so that a stalled client can't hide "
+            f"waiting records. The load itself was at most {duration(series.max_lag)} late (p99 {duration(series.lag_p99)}). "
+            "Records that were never acknowledged have no latency and are in no percentile."
+        )
+    found.append("All times are of one clock, that of the machine that ran the load; it never steps during a run.")
+    found.append("Clients were where the load ran. What a client elsewhere saw (another network, DNS, proxy) was not measured.")
+    if not record.events_of("observed.pods"):
+        found.append("The pods were not observed, so that the control plane's view (t4) is not known.")
+    return tuple(found)
+
+
+def _bin(series: ClientSeries | Missing) -> str:
+    return "fixed width" if isinstance(series, Missing) else duration(series.bin)

@@ -1,0 +1,45 @@
+"""What was measured, or the reason why it was not: nothing in between reaches the page."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+
+from drill.errors import DrillError
+
+T = TypeVar("T")
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Stands in the place of a value that the record does not have."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"not measured: {self.reason}"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+def measured(read: Callable[[], T]) -> T | Missing:
+    """What `read` returns, or why it could not.
+
+    A report is most needed when a run went wrong, so that no part of a record, however broken, may keep the rest from
+    being shown. What went wrong is shown in the place of the part.
+    """
+    try:
+        return read()
+    except DrillError as error:
+        return Missing(str(error))
+    except Exception as error:  # noqa: BLE001 - the reason reaches the page and the log
+        _log.warning("report.part-unreadable", part=getattr(read, "__qualname__", str(read)), exc_info=True)
+        return Missing(f"this part of the record could not be read ({type(error).__name__}: {error})")
+
+
+def or_missing(value: T | None, reason: str) -> T | Missing:
+    """`value`, or why it is None."""
+    return Missing(reason) if value is None else value

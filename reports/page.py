@@ -1,0 +1,109 @@
+"""The page: everything the templates show, computed once from a record."""
+
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from drill.ledger import Accounting, account, ledgers
+from drill.record import RunRecord
+from drill.verdicts import Outcome, Verdict, overall
+from recovery import Timeline, timeline
+from reports import _format
+from reports._alarms import alarms
+from reports._environment import environment, manifest_digest, reproduce
+from reports._events import event_log
+from reports._faults import faults
+from reports._headline import key_figures, reasons, sentence
+from reports._limits import limits
+from reports._measured import Missing, measured
+from reports._objectives import not_set, objectives
+from reports.figures import Figures
+
+INSTANTS = {
+    "t0": "The fault took effect",
+    "t1": "Last success of a client before its longest outage",
+    "t2": "An alert fired",
+    "t3": "An operator acted",
+    "t4": "The control plane said Ready",
+    "t5": "Start of the first sustained good window of the worst partition",
+    "t6": "The backlog was drained",
+}
+LOSSES = 100
+"""Most intervals of lost records on the page; the ledger has them all."""
+
+
+def render(record: RunRecord) -> str:
+    """The report of a record, as one HTML page that needs no network."""
+    templates = Environment(
+        loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    templates.filters |= _format.FILTERS
+    templates.filters["href"] = _href
+    templates.tests["missing"] = lambda value: isinstance(value, Missing)
+    return templates.get_template("report.html.j2").render(view(record))
+
+
+def view(record: RunRecord) -> dict[str, Any]:
+    """The names that the templates use; whatever the record lacks is a `Missing`."""
+    verdicts = measured(lambda: record.verdicts)
+    judged: tuple[Verdict, ...] = () if isinstance(verdicts, Missing) else verdicts
+    outcome = overall(judged)
+    times = measured(lambda: timeline(record))
+    line = Timeline() if isinstance(times, Missing) else times
+    hits = measured(lambda: faults(record))
+    found = () if isinstance(hits, Missing) else hits
+    books = measured(lambda: account(ledgers(record), limit=LOSSES))
+    goals = measured(lambda: record.objectives)
+    figures = Figures(record, line, found)
+    series = measured(lambda: figures.series)
+    return {
+        "record": record,
+        "name": measured(lambda: str(record.scenario["name"])),
+        "alarms": alarms(record),
+        "outcome": outcome,
+        "verdicts": verdicts,
+        "sentence": measured(lambda: sentence(record, line, books)),
+        "reasons": reasons(judged, outcome),
+        "counts": {each: sum(verdict.outcome is each for verdict in judged) for each in Outcome},
+        "key_figures": measured(lambda: key_figures(line, goals, books, series)),
+        "objectives": objectives(judged),
+        "not_set": () if isinstance(goals, Missing) else not_set(goals),
+        "timeline": times,
+        "instants": [(name, what, getattr(line, name), line.unmeasured.get(name)) for name, what in INSTANTS.items()],
+        "figures": figures.all(),
+        "books": books,
+        "sent": _sent(record) if isinstance(books, Missing) else books,
+        "drain": measured(lambda: record.evidence("drain")),
+        "faults": hits,
+        "log": measured(lambda: event_log(record)),
+        "origin": measured(lambda: figures.origin),
+        "limits": measured(lambda: limits(record, line, found, books, series)),
+        "environment": environment(record),
+        "preflight": measured(lambda: record.evidence("preflight")["checks"]),
+        "reproduce": measured(lambda: reproduce(record)),
+        "digest": measured(lambda: manifest_digest(record)),
+        "files": measured(lambda: len(record.manifest["files"])),
+        "altered": measured(record.altered_files),
+        "started": measured(lambda: record.first("run.started").t),
+        "seconds": measured(lambda: record.events[-1].t - record.first("run.started").t),
+        "Outcome": Outcome,
+    }
+
+
+def _sent(record: RunRecord) -> dict[str, int] | Missing:
+    """What the clients know by themselves, when the topic was not drained."""
+
+    def read() -> dict[str, int]:
+        found = ledgers(record)
+        attempted = sum(ledger.attempted for ledger in found)
+        acked, failed = (sum(getattr(ledger, name).count() for ledger in found) for name in ("acked", "failed"))
+        return {"attempted": attempted, "acked": acked, "failed": failed, "indeterminate": attempted - acked - failed}
+
+    return measured(read)
+
+
+def _href(path: str) -> str:
+    """A path inside the record as a relative link; never a scheme, a host or a way out of the record."""
+    parts = [part for part in path.split("/") if part not in ("", ".", "..")]
+    return "./" + "/".join(quote(part) for part in parts)
