@@ -41,6 +41,8 @@ class LedgerHeader(BaseModel):
     producer_id: int
     topic: str
     partitions: int
+    record_size: int = 0
+    """Bytes of a whole record (the message's value), accounting header included."""
     producer_settings: dict[str, str | int | float] = {}
     """As effective: acks, linger.ms, delivery.timeout.ms, ..."""
     stages: tuple[Stage, ...] = ()

@@ -1,0 +1,147 @@
+"""Commodity prices into a Kafka topic, at a rate that no outage slows down; also runs by itself.
+
+    locust -f load/commodity_prices.py --headless -u 1 -t 20s --kafka-bootstrap localhost:9092
+
+Each Locust user is one producer with an equal share of the rate, so `-u` is the number of producers; with `--master`
+and `--worker` they spread over workers. Accounting is in the record's load/<producer id>/, not in Locust's statistics.
+"""
+
+import itertools
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import gevent
+from confluent_kafka.admin import AdminClient
+from locust import User, events, task
+from locust.env import Environment
+from locust.exception import StopUser
+from locust.runners import WorkerRunner
+
+from drill import clock, record
+from drill.errors import DrillError
+from drill.exits import ExitCode
+from drill.kafka import client_config
+from drill.ledger import Ledger, LedgerHeader
+from drill.series import SeriesWriter
+from load import _session
+from load._codec import Encoder
+from load.producer import AccountedProducer, producer_settings
+
+TICK = 0.005
+"""How often arrivals are sent and answers taken, s."""
+_SPARE_TIME = 5.0
+"""What a flush may take beyond the delivery timeout, s."""
+_ids = itertools.count()
+
+
+class NoSuchTopicError(DrillError):
+    """The topic is not there; creating it is the platform's business."""
+
+
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
+def _add_arguments(parser: Any) -> None:
+    _session.add_arguments(parser)
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def _begin(environment: Environment, **_: Any) -> None:
+    if not isinstance(environment.runner, WorkerRunner):
+        _session.begin_record(environment.parsed_options)
+
+
+@events.user_error.add_listener  # type: ignore[untyped-decorator]
+def _give_up(user_instance: Any, **_: Any) -> None:
+    # A load with a broken producer measures nothing: end it at once, and say so by the exit code.
+    environment = getattr(user_instance, "user", user_instance).environment  # Locust passes a task set or a user
+    environment.process_exit_code = int(ExitCode.HARNESS_ERROR)
+    gevent.spawn(environment.runner.quit)
+
+
+class CommodityPrices(User):  # type: ignore[misc]
+    """One producer: sends what is due each tick, and never waits for an answer."""
+
+    def on_start(self) -> None:
+        """Open the ledger and begin the schedule."""
+        options = self.environment.parsed_options
+        os.environ[record.RECORD_VARIABLE] = options.record
+        plan, target = _session.plan(options), _session.target(options)
+        rate = plan.rate / (options.num_users or 1)
+        worker = max(0, getattr(self.environment.runner, "worker_index", 0))
+        self.producer_id = worker << 16 | next(_ids)
+        settings = producer_settings(plan, rate)
+        encoder = Encoder(options.run_id, self.producer_id, plan.record_bytes)
+        header = LedgerHeader(
+            run_id=options.run_id,
+            producer_id=self.producer_id,
+            topic=plan.topic,
+            partitions=_partitions(client_config(target), plan.topic),
+            record_size=encoder.size,
+            producer_settings=settings,
+        )
+        seconds = (options.run_time or plan.duration) + plan.delivery_timeout
+        folder = Path(options.record) / "load" / str(self.producer_id)
+        ledger = Ledger.create(folder, header, capacity=round(rate * seconds))
+        self._plan, self._parent = plan, int(os.environ.get(_session.variable("parent"), "0"))
+        started = clock.now()
+        ledger.begin_stage(started, rate)
+        series = SeriesWriter(folder, started, header.partitions, seconds)
+        self.producer = AccountedProducer({**client_config(target), **settings}, ledger, series, encoder)
+        self._told, self._answered, self._on_time = started, 0, True
+        record.emit("load", "load.started", producer_id=self.producer_id, pid=os.getpid(), rate=rate)
+        record.emit("load", "load.stage", producer_id=self.producer_id, first_seq=0, rate=rate)
+
+    @task  # type: ignore[untyped-decorator]
+    def tick(self) -> None:
+        """Take the answers that have come, and send what is due."""
+        self._answered += self.producer.settle()
+        self._on_time = self.producer.offer()
+        if clock.now() - self._told >= 1:
+            self._each_second()
+
+    def wait_time(self) -> float:
+        """Until the next tick; at once when behind."""
+        now = clock.now()
+        return max(0.0, (math.floor(now / TICK) + 1) * TICK - now) if self._on_time else 0.0
+
+    def on_stop(self) -> None:
+        """Wait for the last answers, no longer than the delivery timeout allows, and close the ledger."""
+        record.emit("load", "load.flushing", producer_id=self.producer_id)
+        outstanding = self.producer.flush(self._plan.delivery_timeout + _SPARE_TIME)
+        ledger = self.producer.ledger
+        record.emit(
+            "load",
+            "load.stopped",
+            producer_id=self.producer_id,
+            attempted=ledger.attempted,
+            acked=ledger.acked.count(),
+            failed=ledger.failed.count(),
+            outstanding=outstanding,
+            refusals=dict(self.producer.refusals),
+        )
+
+    def _each_second(self) -> None:
+        # Locust's statistics round, and cost more than a record does: they get one line a second, for the eye only.
+        self._told = clock.now()
+        self.environment.events.request.fire(
+            request_type="PRODUCE",
+            name=f"{self._plan.topic}: records answered in a second (as Content Size)",
+            response_time=0.0,
+            response_length=self._answered,
+            exception=None,
+            context={},
+        )
+        self._answered = 0
+        if self._parent and os.getppid() != self._parent:
+            # The runner was killed, so nobody would ever stop this load.
+            gevent.spawn(self.environment.runner.quit)
+            raise StopUser
+
+
+def _partitions(connection: dict[str, Any], topic: str) -> int:
+    """How many partitions the topic has."""
+    found = AdminClient(connection).list_topics(timeout=10).topics
+    if topic not in found or not found[topic].partitions:
+        raise NoSuchTopicError(f"no topic {topic!r}: create it first (load sends to existing topics only)")
+    return len(found[topic].partitions)
