@@ -1,0 +1,68 @@
+"""What surrounds an experiment: what it would hit, what it needs before, and what it may leave behind."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from typing import Any
+
+from chaoslib import substitute
+from chaoslib.configuration import load_configuration
+from chaoslib.exceptions import ActivityFailed
+
+from drill import rollback
+from drill.cluster import Permission
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a fault would hit and what it must be allowed to do."""
+
+    targets: tuple[dict[str, Any], ...]
+    """Each {kind, namespace, name, ...}, as in the events of the fault."""
+    permissions: tuple[Permission, ...]
+
+
+def plan(experiment: dict[str, Any]) -> Plan:
+    """Ask the `plan_` sibling of each action in the experiment's method, with the arguments the action would get.
+
+    Raises:
+        drill.errors.RefusedError: a fault would refuse to start.
+        drill.errors.DrillError: a target cannot be resolved.
+    """
+    plans: list[Plan] = [
+        getattr(import_module(provider["module"]), f"plan_{provider['func']}")(**arguments)
+        for provider, arguments in _actions(experiment)
+    ]
+    return Plan(
+        targets=tuple(target for each in plans for target in each.targets),
+        permissions=tuple(dict.fromkeys(permission for each in plans for permission in each.permissions)),
+    )
+
+
+def prepare(experiment: dict[str, Any]) -> list[Any]:
+    """Run the `ensure_` actions of the experiment's method now, before the load that needs what they bring about."""
+    return [
+        getattr(import_module(provider["module"]), provider["func"])(**arguments)
+        for provider, arguments in _actions(experiment)
+        if provider["func"].startswith("ensure_")
+    ]
+
+
+def undo() -> list[dict[str, Any]]:
+    """Rollback of every experiment: undo what is still pending in the rollback log; nothing, after a whole run.
+
+    Raises:
+        ActivityFailed: something could not be undone; it stays pending.
+    """
+    results = rollback.undo_pending()
+    if failed := [result for result in results if not result.ok]:
+        raise ActivityFailed("; ".join(f"{result.undo}: {result.error}" for result in failed))
+    return [asdict(result) for result in results]
+
+
+def _actions(experiment: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each Python action of the method: its provider, and its arguments with the configuration filled in."""
+    configuration = load_configuration(experiment.get("configuration", {}))
+    for activity in experiment["method"]:
+        if activity.get("type") == "action" and activity["provider"]["type"] == "python":
+            yield activity["provider"], substitute(activity["provider"].get("arguments", {}), configuration, {})

@@ -1,0 +1,101 @@
+"""Signals to a process inside a container, sent by exec: armed first, so that firing takes no longer than one packet.
+
+Arming finds the process and waits; firing lets several containers be hit at the same moment, and tells it exactly.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from kubernetes.stream.ws_client import WSClient
+from websocket import WebSocketException
+
+from drill.cluster import Cluster, ClusterError, exec_result
+from experiments.kafka._brokers import Broker
+
+# $1: what pgrep looks for, $2: seconds to the dead man's resume. Exits: 3 not exactly one process, 4 never fired.
+_FIND = """
+pid=$(pgrep -f "$1") || { echo "no process has $1 in its command line" >&2; exit 3; }
+case $pid in *[!0-9]*) echo "several processes have $1 in their command line:" $pid >&2; exit 3;; esac
+echo "armed $pid"; read -r fire || exit 4
+"""
+_STATE = 'sed -n "s/^State:[[:space:]]*\\([A-Z]\\).*/state \\1/p" /proc/$pid/status'
+KILL = _FIND + "kill -KILL $pid"
+STOP = (
+    _FIND
+    # The dead man: in a session of its own it outlives this shell, the connection and the harness.
+    + 'setsid sh -c "sleep $2; kill -CONT $pid" </dev/null >/dev/null 2>&1 &\n'
+    + f"kill -STOP $pid; {_STATE}"
+)
+CONTINUE = _FIND + f"kill -CONT $pid; {_STATE}"
+LOOK = _FIND + _STATE
+
+
+class ArmingError(ClusterError):
+    """The process to signal was not found in the container, or a signal could not reach it."""
+
+
+@dataclass(frozen=True)
+class Armed:
+    """A signal that waits to be fired."""
+
+    pid: int
+    """The process id inside the container."""
+    _streams: WSClient
+
+    def fire(self) -> None:
+        """Send it; returns before it has arrived.
+
+        Raises:
+            ClusterError: the connection to the container is gone.
+        """
+        try:
+            self._streams.write_stdin("\n")
+        except (WebSocketException, OSError) as error:
+            raise ClusterError(f"exec: {error}") from error
+
+    def state(self, timeout: float = 5) -> str:
+        """The process's state letter (proc(5)) just after the signal: `T` is stopped.
+
+        Raises:
+            ClusterError: no answer within `timeout` seconds.
+        """
+        line: str = self._streams.readline_stdout(timeout=timeout)
+        if not line.startswith("state "):
+            raise ClusterError(f"exec: no process state within {timeout:g} s")
+        return line.removeprefix("state ")
+
+
+@contextmanager
+def armed(cluster: Cluster, broker: Broker, process: str, script: str, dead_man: float = 0) -> Iterator[Armed]:
+    """Arm one of this module's scripts in a broker's container.
+
+    Args:
+        cluster: Where.
+        broker: Whose container.
+        process: Text in the command line of the process to signal.
+        script: `KILL`, `STOP`, `CONTINUE` or `LOOK`.
+        dead_man: For `STOP`: seconds after which the container itself lets the process continue.
+
+    Raises:
+        ArmingError: there is no such process, or more than one, or it is the container's PID 1.
+        ClusterError: the container could not be entered.
+    """
+    # As a pattern `[k]afka` finds `kafka`, but not the shell whose command line has the pattern.
+    pattern = f"[{process[0]}]{process[1:]}"
+    argv = ["sh", "-c", script, "sh", pattern, f"{dead_man:g}"]
+    streams = cluster.open_exec(broker.pod.namespace, broker.pod.name, broker.container, argv)
+    try:
+        line = streams.readline_stdout(timeout=15)
+        if not line.startswith("armed "):
+            streams.run_forever(timeout=5)
+            raise ArmingError(f"{broker.pod.name}: {exec_result(streams).stderr.strip() or 'no answer to exec'}")
+        pid = int(line.removeprefix("armed "))
+        if pid == 1 and script in (KILL, STOP):
+            raise ArmingError(
+                f"{broker.pod.name}: the process is PID 1 of its container, and the kernel drops SIGKILL and SIGSTOP "
+                "that are sent to PID 1 from inside (pid_namespaces(7)); use method: delete, or an init in the image"
+            )
+        yield Armed(pid, streams)
+    finally:
+        streams.close(timeout=0.2)  # an armed shell reads end of file and leaves; nobody waits for it
