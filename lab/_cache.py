@@ -47,7 +47,8 @@ def make(kind: str, key: str, build: Callable[[Path], None]) -> Path:
     done = place(kind, key)
     if not done.exists():
         partial = done.with_name(key + PARTIAL)
-        shutil.rmtree(partial, ignore_errors=True)
+        if partial.exists():
+            shutil.rmtree(partial)
         partial.mkdir(parents=True)
         build(partial)
         partial.rename(done)

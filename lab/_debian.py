@@ -38,8 +38,9 @@ def build(tools: Tools, folder: Path) -> None:
     sources.write_text(_sources())
     access = [f"--aptopt={option}" for option in _apt_options()]
     command = ["mmdebstrap", "--mode=root", *_contents(), *access, _release(), str(folder / LAYER), str(sources)]
-    # The same packages then give the same bytes (https://reproducible-builds.org/specs/source-date-epoch/).
-    tools.run("mmdebstrap", command, env={"SOURCE_DATE_EPOCH": "0"})
+    # No file has the time of the build (https://reproducible-builds.org/specs/source-date-epoch/); of the contents only
+    # Java's key store has. It unpacks in our folder, since /tmp may be small or forbid device files.
+    tools.run("mmdebstrap", command, env={"SOURCE_DATE_EPOCH": "0", "TMPDIR": str(folder)})
     sources.unlink()
 
 

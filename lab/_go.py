@@ -23,7 +23,7 @@ def build(tools: Tools, folder: Path) -> None:
     # The provisioner and Kubernetes spell one import path in different case, which Go refuses within one command.
     for packages in (["./kube", "./coredns", "./pause"], [PROVISIONER]):
         command = [*_command(), "-o", f"{folder}/", *packages]
-        tools.run("go", command, cwd=SOURCE, env={"CGO_ENABLED": "0", "GOWORK": "off"})
+        tools.run("go", command, cwd=SOURCE, env={"CGO_ENABLED": "0", "GOWORK": "off", "GOTMPDIR": str(folder)})
 
 
 def _command() -> list[str]:

@@ -13,6 +13,11 @@ from lab.packages import install_command
 TAIL = 15
 """Lines of a failed tool's output that the error shows."""
 
+# Ends a tool with all of its descendants when this process ends, even if it is killed: the kernel then kills `unshare`
+# (PR_SET_PDEATHSIG), that the first process of the namespace, and that everything in it. mmdebstrap by itself, told to
+# end, would go on and write to a folder that the next build has begun to use.
+_BOUND = ("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child")
+
 
 class Tools:
     """The tools of one build; `stop` ends those that run and lets no other start."""
@@ -34,13 +39,11 @@ class Tools:
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"{name}.log"
         with log.open("wb") as output:
-            # A harness killed outright can't end its children: the kernel does (prctl(2), PR_SET_PDEATHSIG).
-            bound = ["setpriv", "--pdeathsig", "TERM", *map(str, command)]
             with self._lock:
                 if self._stopped:
                     raise LabError(f"{name}: not started, because another step of the build failed")
                 process = subprocess.Popen(
-                    bound,
+                    [*_BOUND, *map(str, command)],
                     cwd=cwd,
                     env={**os.environ, **(env or {})},
                     stdin=subprocess.DEVNULL,
@@ -62,7 +65,7 @@ class Tools:
         with self._lock:
             self._stopped = True
             for process in self._running:
-                process.terminate()
+                process.kill()
 
 
 def require(programs: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -20,6 +21,8 @@ import stamina
 from lab import _artifacts, _cache, _debian, _go, _images, _kafka
 from lab._errors import LabError, LabPreflightError
 from lab._tools import Tools, require
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="tools run in a process namespace of their own, as root")
 
 
 @pytest.fixture(autouse=True)
@@ -105,12 +108,14 @@ def test_second_build_waits_for_the_first() -> None:
     assert went_on.is_set()
 
 
+@as_root
 def test_failed_tool_shows_its_last_words(tmp_path: Path) -> None:
     """The error has what the tool said and where the rest is."""
     with pytest.raises(LabError, match=r"(?s)exit code 3.*name\.log.*no such luck"):
         Tools(tmp_path).run("name", ["sh", "-c", "echo no such luck >&2; exit 3"])
 
 
+@as_root
 def test_stopped_tools_end_and_no_other_starts(tmp_path: Path) -> None:
     """After `stop` the running tool is ended and the next is refused."""
     tools = Tools(tmp_path)
@@ -124,19 +129,22 @@ def test_stopped_tools_end_and_no_other_starts(tmp_path: Path) -> None:
         tools.run("next", ["true"])
 
 
+@as_root
 def test_tools_end_with_a_harness_that_is_killed(tmp_path: Path) -> None:
-    """A build killed outright leaves no tool running."""
-    pid_file = tmp_path / "pid"
+    """A build killed outright leaves nothing running, not even what a tool started and what shrugs off SIGTERM."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    tool = ["sh", "-c", f"trap '' TERM; sleep 600 >{pipe} & wait"]
     script = (
-        "from pathlib import Path; from lab._tools import Tools; "
-        f"Tools(Path({str(tmp_path)!r})).run('long', ['sh', '-c', 'echo $$ > {pid_file}; exec sleep 60'])"
+        f"from pathlib import Path; from lab._tools import Tools; Tools(Path({str(tmp_path)!r})).run('long', {tool})"
     )
-    with subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[2]) as harness:
-        _await(lambda: pid_file.exists() and pid_file.read_text().endswith("\n"))
-        tool = Path("/proc") / pid_file.read_text().strip()
-        assert _alive(tool)
+    harness = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[2])
+    # The pipe opens once the tool's child has it open too, and is at its end when nobody has any more.
+    with harness, pipe.open("rb", buffering=0) as reader:
+        assert select.select([reader], [], [], 0)[0] == []
         harness.send_signal(signal.SIGKILL)
-    _await(lambda: not _alive(tool))
+        assert select.select([reader], [], [], 20)[0] == [reader]
+        assert reader.read() == b""
 
 
 def test_missing_tool_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,6 +190,7 @@ def test_artifacts_are_built_once(parts: Callable[[str], None]) -> None:
     assert second.titles == []
 
 
+@as_root
 @pytest.mark.parametrize("failing", ["_GO", "_BASE"])
 def test_part_that_fails_ends_the_others(failing: str, parts: Callable[[str], None]) -> None:
     """Nobody waits six minutes to be told of what failed in the first."""
@@ -270,14 +279,6 @@ def test_base_layer_is_named_by_its_contents_not_by_the_mirror(monkeypatch: pyte
     assert _debian.key() == before
     monkeypatch.setattr(_debian, "PACKAGES", (*_debian.PACKAGES, "postgresql"))
     assert _debian.key() != before
-
-
-def _alive(process: Path) -> bool:
-    """Whether a process runs, by its folder in /proc; a dead one that nobody has waited for does not."""
-    try:
-        return (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def _await(condition: Callable[[], bool]) -> None:
