@@ -69,7 +69,7 @@ def _prune(folder: Path) -> None:
 def locked(step: Step) -> Iterator[None]:
     """Hold the cache: two builds at once would write the same folders. The kernel frees it when its holder dies."""
     cache().mkdir(parents=True, exist_ok=True)
-    with (cache() / "lock").open("w") as file:
+    with (cache() / "build.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
