@@ -51,6 +51,7 @@ def target(options: Namespace) -> KafkaTarget:
 
 def begin_record(options: Namespace) -> None:
     """Make a record if the options name none; what is chosen goes into the options, so that workers share it."""
+    options.producers = options.num_users or 1  # Locust keeps the number of users in all to its master
     options.record = options.record or os.environ.get(record.RECORD_VARIABLE, "")
     if not options.record:
         made = RunRecord.create(Path("runs"), "locust")

@@ -67,7 +67,7 @@ class CommodityPrices(User):  # type: ignore[misc]
         options = self.environment.parsed_options
         os.environ[record.RECORD_VARIABLE] = options.record
         plan, target = _session.plan(options), _session.target(options)
-        rate = plan.rate / (options.num_users or 1)
+        rate = plan.rate / options.producers
         worker = max(0, getattr(self.environment.runner, "worker_index", 0))
         self.producer_id = worker << 16 | next(_ids)
         settings = producer_settings(plan, rate)
