@@ -49,7 +49,9 @@ class Scenario(_Model):
     description: str
     owner: str
     target: Target
-    hypothesis: Hypothesis
+    hypothesis: Hypothesis | None = Field(
+        default=None, description="steady state, instead of the one that the experiment's own file has"
+    )
     load: LoadPlan
     experiment: Experiment
     objectives: Objectives = Objectives()

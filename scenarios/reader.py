@@ -5,9 +5,9 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 from chaoslib.exceptions import ChaosException
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from drill.errors import InputError, Mistake
 from scenarios._locate import Lines
-from scenarios.model import CATALOGUE, EXPERIMENTS, Scenario
+from scenarios.model import CATALOGUE, EXPERIMENTS, Hypothesis, Scenario
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,16 @@ class Drill:
     """A scenario that is ready to run, with the experiment it names."""
 
     scenario: Scenario
-    source: Path
+    """Its hypothesis filled in, from the experiment where it has none of its own."""
     experiment: dict[str, Any]
     """The Chaos Toolkit experiment as it will be run: the scenario's hypothesis and configuration put in."""
+
+    def seeded(self, seed: int) -> Self:
+        """The same drill with its random choices made by `seed`, where the experiment leaves any to chance."""
+        configuration = self.experiment.get("configuration", {})
+        if "seed" not in configuration or configuration["seed"] is not None:
+            return self
+        return replace(self, experiment={**self.experiment, "configuration": {**configuration, "seed": seed}})
 
 
 def catalogue() -> list[Path]:
@@ -78,7 +85,8 @@ def read(path: Path) -> Drill:
     mistakes += _experiment_mistakes(file, experiment_lines, merged)
     if mistakes:
         raise InputError(mistakes)
-    return Drill(scenario, path, merged)
+    steady_state = Hypothesis.model_validate(merged["steady-state-hypothesis"])
+    return Drill(scenario.model_copy(update={"hypothesis": steady_state}), merged)
 
 
 def _yaml(path: Path) -> tuple[dict[str, Any], Lines]:
@@ -96,8 +104,9 @@ def _yaml(path: Path) -> tuple[dict[str, Any], Lines]:
 
 
 def _experiment_file(scenario: Path, name: str) -> Path | None:
+    """A path beside the scenario wins over the catalogue; a scenario is never its own experiment."""
     candidates = (scenario.parent / name, EXPERIMENTS / name)
-    return next((each for each in candidates if each.is_file()), None)
+    return next((each for each in candidates if each.is_file() and not each.samefile(scenario)), None)
 
 
 def _model_mistakes(path: Path, lines: Lines, error: ValidationError) -> Iterator[Mistake]:
@@ -161,6 +170,8 @@ def _configuration_mistakes(
 
 
 def _probe_mistakes(path: Path, lines: Lines, scenario: Scenario) -> Iterator[Mistake]:
+    if scenario.hypothesis is None:
+        return
     for index, probe in enumerate(scenario.hypothesis.probes):
         if "tolerance" not in probe:
             yield Mistake(
@@ -179,10 +190,8 @@ def _merged(scenario: Scenario, experiment: dict[str, Any]) -> dict[str, Any]:
     configuration |= scenario.experiment.configuration
     if "max_brokers_down" in configuration:
         configuration["max_brokers_down"] = scenario.blast_radius.max_brokers_down
-    merged["steady-state-hypothesis"] = {
-        "title": scenario.hypothesis.title,
-        "probes": [dict(probe) for probe in scenario.hypothesis.probes],
-    }
+    if scenario.hypothesis is not None:
+        merged["steady-state-hypothesis"] = scenario.hypothesis.model_dump(mode="json")
     return merged
 
 

@@ -15,7 +15,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 import yaml
 
 import experiments
@@ -37,7 +36,6 @@ from scenarios.reader import Drill
 Say = Callable[[str], None]
 """Tells a person, in one line, what the run is at."""
 
-_log = structlog.get_logger()
 _POLL = 0.25
 _LOAD_START = 60.0
 _ROLLBACK_GRACE = 90.0
@@ -95,8 +93,9 @@ class _Runner:
         say: Say,
         interruption: Interruption,
     ) -> None:
-        self.drill, self.settings, self.cluster, self.record, self.run_id = drill, settings, cluster, record, run_id
         self.seed = secrets.randbits(32) if seed is None else seed
+        self.drill, self.settings, self.cluster = drill.seeded(self.seed), settings, cluster
+        self.record, self.run_id = record, run_id
         self.say, self.interruption = say, interruption
         self.scenario = drill.scenario
         self.started = clock.now()
@@ -104,6 +103,8 @@ class _Runner:
         self.experiment: Child | None = None
 
     def run(self) -> Run:
+        # In this process too: a rollback tells the same time line.
+        os.environ.update(self._environment())
         self._open_record()
         refusals: tuple[str, ...] = ()
         error: str | None = None
@@ -123,12 +124,11 @@ class _Runner:
             except InterruptedRunError as interrupted:
                 self.say(f"interrupted ({interrupted}): undoing")
                 self.record.emit("runner", "run.interrupted", signal=str(interrupted))
-            except Exception as failure:
+            except Exception as failure:  # noqa: BLE001 - told, with its trace, by the command and in the record
                 # Whatever broke, the fault is undone and the record sealed; then the command says what broke.
                 error = f"{type(failure).__name__}: {failure}"
                 self.record.emit("runner", "run.failed", error=error)
                 self.record.write_text("logs/failure.txt", traceback.format_exc())
-                _log.exception("run.failed")
             finally:
                 self.interruption.shield()
                 rollback_failed = self._undo()
@@ -166,7 +166,7 @@ class _Runner:
         load = self.scenario.load
         with self._phase("load", f"{load.rate:,.0f} records/s to {load.topic}, warming up {load.warm_up:.0f} s"):
             argv, env = load_command(load, self.record, self.settings, self.run_id)
-            self.load = Child(argv, {**self._environment(), **env}, self.record.path / "logs" / "load.log")
+            self.load = Child(argv, env, self.record.path / "logs" / "load.log")
             self._until(self._load_has_started, _LOAD_START, "the load's first record")
             self._under_load(load.warm_up, "warm-up")
         with self._phase("baseline", f"{load.baseline:.0f} s"):
@@ -189,7 +189,7 @@ class _Runner:
                 *("--journal-path", str(self.record.path / "journal.json")),
                 str(self.record.path / "experiment.json"),
             ],
-            self._environment(),
+            {},
             self.record.path / "logs" / "chaos.log",
             ends_on=signal.SIGUSR1,
         )
@@ -264,7 +264,6 @@ class _Runner:
             **self.settings.environment(),
             RECORD_VARIABLE: str(self.record.path.resolve()),
             clock.ANCHOR_VARIABLE: clock.anchor(),
-            "DRILL_SEED": str(self.seed),
         }
 
     def _until(self, condition: Callable[[], bool], timeout: float, what: str) -> bool:

@@ -26,7 +26,7 @@ def main() -> NoReturn:
     except DrillError as error:
         say(f"drill: {error}")
         sys.exit(error.exit_code)
-    except Exception as error:  # noqa: BLE001 - the last door: whatever it is, it has its own exit code
+    except Exception as error:
         if os.environ.get("DRILL_DEBUG"):
             raise
         say(f"drill: the harness broke: {type(error).__name__}: {error} (DRILL_DEBUG=1 shows where)")

@@ -41,7 +41,7 @@ def tell(record: RunRecord, outcome: Outcome, page: Path, output: Output) -> Non
         verdicts = [verdict.model_dump(mode="json") for verdict in record.verdicts]
         print_json({"outcome": outcome, "run": str(record.path), "report": str(page), "verdicts": verdicts})
         return
-    order = list((Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS))
+    order = [Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS]
     for verdict in sorted(record.verdicts, key=lambda each: order.index(each.outcome)):
         typer.echo(line(verdict))
     say("")

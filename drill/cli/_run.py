@@ -25,6 +25,7 @@ from drill.exits import ExitCode
 if TYPE_CHECKING:
     from scenarios.runner import Run
 
+Seed = Annotated[int | None, typer.Option("--seed", help="Repeat an earlier run's random choices.")]
 ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A name of `drill list`, or a scenario file.")]
 
 
@@ -45,7 +46,7 @@ def run(
     lab: Annotated[
         bool, typer.Option("--lab", help="On the embedded lab: brought up first, and down again if interrupted.")
     ] = False,
-    seed: Annotated[int | None, typer.Option("--seed", help="Repeat an earlier run's random choices.")] = None,
+    seed: Seed = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="The same as `drill plan`.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log everything to stderr.")] = False,
 ) -> None:
@@ -56,7 +57,7 @@ def run(
     Ctrl-C undoes the fault, drains what can be drained, keeps the record, and exits with 130.
     """
     if dry_run:
-        plan(scenario, context, kubeconfig, output)
+        plan(scenario, context, kubeconfig, output, seed)
         return
     configure_logging(verbose=verbose)
     from drill.cli._judging import judge_and_report  # noqa: PLC0415 - lazy
@@ -102,6 +103,7 @@ def plan(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
     output: AsOutput = Output.TEXT,
+    seed: Seed = None,
 ) -> None:
     """Show what a run would hit and which permissions it needs; resolves real targets and touches nothing.
 
@@ -115,6 +117,8 @@ def plan(
     drill = reader.read(reader.find(scenario))
     chosen = settings(context=context, kubeconfig=kubeconfig)
     guard(drill.scenario, chosen)
+    if seed is not None:
+        drill = drill.seeded(seed)
     found = preflight(drill, chosen, Cluster.connect(chosen))
     if output is Output.JSON:
         print_json({"scenario": drill.scenario.name, "context": chosen.context, **found.as_dict()})
@@ -148,7 +152,7 @@ def rollback(run: RunFolder, context: Context = None, kubeconfig: Kubeconfig = N
     settings(context=context or record.scenario["target"]["context"], kubeconfig=kubeconfig)
     results = log.undo_pending(record.path)
     for result in results:
-        typer.echo(f"{'undone' if result.ok else 'NOT UNDONE'} {result.id}{': ' if result.error else ''}{result.error or ''}")
+        typer.echo(f"undone {result.undo}" if result.ok else f"NOT UNDONE {result.undo}: {result.error}")
     if not results:
         typer.echo("nothing to undo")
     leave(ExitCode.PASS if all(result.ok for result in results) else ExitCode.ROLLBACK_FAILED)

@@ -1,5 +1,6 @@
 """A mistake in a scenario file is told with file, line, field and remedy; all of them at once; nothing is touched."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,18 @@ import yaml
 from drill.errors import InputError, Mistake
 from scenarios import reader
 
-GOOD = Path(reader.CATALOGUE) / "broker-kill-leader.yaml"
+GOOD = reader.CATALOGUE / "broker-kill-leader.yaml"
+STEADY_STATE = {
+    "title": "Nothing is offline",
+    "probes": [
+        {
+            "name": "offline",
+            "type": "probe",
+            "tolerance": 0,
+            "provider": {"type": "python", "module": "experiments.kafka", "func": "offline_partitions"},
+        }
+    ],
+}
 
 
 def _mistakes(path: Path) -> list[Mistake]:
@@ -19,7 +31,7 @@ def _mistakes(path: Path) -> list[Mistake]:
 
 
 def _changed(tmp_path: Path, **changes: Any) -> Path:
-    content = yaml.safe_load(GOOD.read_text())
+    content = yaml.safe_load(GOOD.read_text()) | {"hypothesis": copy.deepcopy(STEADY_STATE)}
     for dotted, value in changes.items():
         *parents, last = dotted.split("__")
         node = content
@@ -34,12 +46,25 @@ def _changed(tmp_path: Path, **changes: Any) -> Path:
     return path
 
 
-def test_the_experiment_carries_the_scenarios_configuration_and_steady_state() -> None:
+def test_the_experiment_carries_the_scenarios_configuration_and_steady_state(tmp_path: Path) -> None:
     """What runs is what the scenario says."""
+    drill = reader.read(_changed(tmp_path, experiment__configuration__partition=2))
+    assert drill.experiment["configuration"]["partition"] == 2
+    assert drill.experiment["steady-state-hypothesis"] == STEADY_STATE
+
+
+def test_without_a_steady_state_of_its_own_it_has_the_experiments() -> None:
+    """No scenario runs without one."""
     drill = reader.read(GOOD)
-    assert drill.experiment["configuration"]["partition"] == drill.scenario.experiment.configuration["partition"]
-    assert drill.experiment["steady-state-hypothesis"]["title"] == drill.scenario.hypothesis.title
-    assert len(drill.experiment["steady-state-hypothesis"]["probes"]) == len(drill.scenario.hypothesis.probes)
+    assert drill.scenario.hypothesis is not None
+    assert drill.scenario.hypothesis.title == drill.experiment["steady-state-hypothesis"]["title"]
+
+
+def test_a_seed_fills_only_what_was_left_to_chance() -> None:
+    """A choice that the scenario made stays."""
+    assert reader.read(reader.find("broker-kill")).seeded(7).experiment["configuration"]["seed"] == 7
+    leader = reader.read(GOOD)
+    assert leader.seeded(7) is leader
 
 
 @pytest.mark.parametrize(
@@ -86,20 +111,17 @@ def test_the_line_is_the_one_of_the_field(tmp_path: Path) -> None:
 
 def test_a_probe_without_a_tolerance_is_refused(tmp_path: Path) -> None:
     """A steady state that can't be missed proves nothing."""
-    content = yaml.safe_load(GOOD.read_text())
-    del content["hypothesis"]["probes"][0]["tolerance"]
-    path = tmp_path / "scenario.yaml"
-    path.write_text(yaml.safe_dump(content))
-    assert any(mistake.field == "hypothesis.probes.0.tolerance" for mistake in _mistakes(path))
+    steady_state = copy.deepcopy(STEADY_STATE)
+    del steady_state["probes"][0]["tolerance"]  # type: ignore[index]
+    mistakes = _mistakes(_changed(tmp_path, hypothesis=steady_state))
+    assert any(mistake.field == "hypothesis.probes.0.tolerance" for mistake in mistakes)
 
 
 def test_a_function_that_is_not_there_is_named(tmp_path: Path) -> None:
     """Also in the scenario's own probes."""
-    content = yaml.safe_load(GOOD.read_text())
-    content["hypothesis"]["probes"][0]["provider"]["func"] = "under_replicatd"
-    path = tmp_path / "scenario.yaml"
-    path.write_text(yaml.safe_dump(content))
-    (mistake,) = _mistakes(path)
+    steady_state = copy.deepcopy(STEADY_STATE)
+    steady_state["probes"][0]["provider"]["func"] = "under_replicatd"  # type: ignore[index]
+    (mistake,) = _mistakes(_changed(tmp_path, hypothesis=steady_state))
     assert "experiments.kafka.under_replicatd" in mistake.problem
 
 
