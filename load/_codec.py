@@ -78,7 +78,9 @@ class Decoded:
         matrix = np.frombuffer(b"".join(values), dtype=np.uint8).reshape(len(values), size)
         self.marked = (matrix[:, : len(PREFIX)] == np.frombuffer(PREFIX, dtype=np.uint8)).all(axis=1)
         self.fields = _unhex(matrix[:, len(PREFIX) : _FIELDS_END]).view(_FIELDS)[:, 0]
-        self.intact = self.marked & (self.fields["crc"] == _crcs([value[_CRC_END:] for value in values]))
+        # The digits are compared, not what they decode to: what is no digit must not pass for one.
+        digits = _hex(_crcs([value[_CRC_END:] for value in values]).astype(">u4"))
+        self.intact = self.marked & (matrix[:, len(PREFIX) : _CRC_END] == digits).all(axis=1)
 
 
 def sequences_of(values: Sequence[bytes], size: int) -> npt.NDArray[np.int64]:
