@@ -1,0 +1,105 @@
+"""A group of processes that live and die together: one cgroup, and one PID namespace whose init keeps them running."""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import _cgroups
+from lab._addresses import STATE
+from lab._errors import LabError
+
+_INIT = """\
+#!/bin/sh
+# Process 1 of {name}: prepares its mounts, then starts again whatever ends, as an init system would.
+set -eu
+hostname {name}
+{prologue}
+keep() {{
+    log={logs}/$1.log; shift
+    while :; do "$@" >>"$log" 2>&1 || echo "drill: ended with code $?" >>"$log"; sleep 1; done
+}}
+{processes}
+wait
+"""
+
+_ENTER = 'for folder in $CGROUPS; do echo 0 >"$folder/cgroup.procs"; done; unset CGROUPS; exec "$@"'
+
+
+@dataclass(frozen=True)
+class Group:
+    """The processes of one node, or of the control plane.
+
+    Args:
+        name: its cgroup, its folder in the lab's state and its host name.
+        network: file of the network namespace to run in; None: the host's.
+    """
+
+    name: str
+    network: Path | None = None
+
+    @property
+    def logs(self) -> Path:
+        """The folder with a log of each process."""
+        return STATE / "logs" / self.name
+
+    @property
+    def running(self) -> bool:
+        """Whether its init lives; the kernel kills all the others with it."""
+        return bool(_cgroups.pids(f"{self.name}/{_cgroups.SYSTEM}"))
+
+    def start(self, processes: Mapping[str, Sequence[object]], prologue: str = "", logs: Path | None = None) -> None:
+        """Start the group, detached from the terminal and from the caller's files.
+
+        Args:
+            processes: command lines by the name of their log.
+            prologue: shell commands that prepare the group's own mount namespace.
+            logs: the folder of the logs as the group sees it, after the prologue.
+        """
+        keep = "\n".join(f"keep {name} {shlex.join(str(part) for part in argv)} &" for name, argv in processes.items())
+        script = _INIT.format(name=self.name, prologue=prologue, logs=logs or self.logs, processes=keep)
+        self._launch(script)
+
+    def run(self, script: str, timeout: float = 600) -> None:
+        """Run a script in such a group until it ends; what it started ends with it.
+
+        Raises:
+            LabError: it failed; the message has the end of its log.
+        """
+        process = self._launch(script)
+        try:
+            code = process.wait(timeout)
+        except BaseException:
+            self.stop()
+            raise
+        if code:
+            words = (self.logs / "init.log").read_text()[-2000:].strip()
+            raise LabError(f"{self.name}: exit code {code}: {words}")
+        self.stop()
+
+    def stop(self) -> None:
+        """Kill what runs and remove its cgroups."""
+        _cgroups.kill(self.name)
+        _cgroups.remove(self.name)
+
+    def _launch(self, script: str) -> "subprocess.Popen[bytes]":
+        self.logs.mkdir(parents=True, exist_ok=True)
+        init = self.logs / "init.sh"
+        init.write_text(script)
+        cgroups = _cgroups.create(self.name)
+        network = () if self.network is None else ("nsenter", f"--net={self.network}")
+        # --kill-child: should the outer unshare be killed, the whole namespace goes with it
+        namespaces = ("unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc")
+        with (self.logs / "init.log").open("ab") as log:
+            return subprocess.Popen(
+                ["sh", "-c", _ENTER, "sh", *network, *namespaces, "sh", str(init)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+                # Nothing of the caller's environment: a proxy or a KUBECONFIG of the user's has no business in here.
+                env={"PATH": os.defpath + ":/usr/sbin:/sbin", "CGROUPS": " ".join(map(str, cgroups))},
+            )

@@ -1,0 +1,31 @@
+"""The lab's own kubectl."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lab._addresses import kubeconfig
+from lab._run import run
+
+MANIFESTS = Path(__file__).parent / "manifests"
+
+
+def kubectl(kube: Path, *arguments: object, timeout: float = 300) -> str:
+    """Run `kubectl` against the lab and return its output.
+
+    Raises:
+        LabError: it failed; the message has kubectl's.
+    """
+    access = (f"--kubeconfig={kubeconfig()}", f"--cache-dir={kubectl_cache()}")
+    return run(kube, "kubectl", *access, *arguments, timeout=timeout)
+
+
+def kubectl_cache() -> Path:
+    """Where kubectl keeps what it knows of the lab's API, apart from what the user's own kubectl knows of others."""
+    return kubeconfig().with_name("kubectl")
+
+
+def objects(kube: Path, *arguments: object) -> list[dict[str, Any]]:
+    """The items of `kubectl get ... -o json`."""
+    items: list[dict[str, Any]] = json.loads(kubectl(kube, "get", "--output=json", *arguments))["items"]
+    return items

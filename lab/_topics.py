@@ -1,0 +1,34 @@
+"""The topics that the platform has from the start."""
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from lab._errors import LabError
+from lab._run import until
+
+COMMODITIES = NewTopic("commodities", num_partitions=3, replication_factor=3)
+
+
+def create_topics(bootstrap: str, timeout: float = 120) -> None:
+    """Create the topics that are not there yet, from the host, which proves that Kafka answers there too.
+
+    Raises:
+        LabError: Kafka did not take them within `timeout` seconds.
+    """
+    # Brokers that are still starting are no news: the message of the last attempt is.
+    client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0}, logger=_SILENT)
+    problem = ""
+
+    def created() -> bool:
+        nonlocal problem
+        try:
+            client.create_topics([COMMODITIES], request_timeout=5)[COMMODITIES.topic].result()
+        except KafkaException as error:
+            problem = str(error)
+            return bool(error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS)
+        return True
+
+    try:
+        until(created, timeout=timeout, what=f"topic {COMMODITIES.topic} at {bootstrap}")
+    except LabError as error:
+        raise LabError(f"{error}: {problem}") from error
