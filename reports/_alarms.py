@@ -22,7 +22,7 @@ def alarms(record: RunRecord) -> tuple[Alarm, ...]:
     """The gravest first; what can't be read is an alarm of its own."""
     found: list[Alarm] = []
     for source in (rollbacks, _altered, _cut_short):
-        each = measured(lambda source=source: source(record))  # type: ignore[misc]
+        each = measured(record, lambda source=source: source(record))  # type: ignore[misc]
         found += [Alarm("Unreadable", each.reason, grave=False)] if isinstance(each, Missing) else each
     return tuple(found)
 
@@ -34,16 +34,16 @@ def rollbacks(record: RunRecord) -> list[Alarm]:
     for undo in pending(record.path / FILE):
         what = f"{undo.undo} ({plain(undo.arguments)})"
         if undo.id in errors:
-            text = f"{what}: {errors[undo.id]}. A fault may still be on: look at the cluster first, then run `drill rollback`."
+            text = f"{what}: {errors[undo.id]}. A fault may still be on: look at the cluster first, then run “drill rollback”."
             found.append(Alarm("Rollback failed", text, grave=True))
         else:
-            text = f"{what} was registered and is not done. A fault may still be on: run `drill rollback`, then look at the cluster."
+            text = f"{what} was registered and is not done. A fault may still be on: run “drill rollback”, then look at the cluster."
             found.append(Alarm("Not rolled back", text, grave=True))
     return found
 
 
 def _altered(record: RunRecord) -> list[Alarm]:
-    altered = measured(record.altered_files)
+    altered = measured(record, record.altered_files)
     if isinstance(altered, Missing) or not altered:
         return []
     names = ", ".join(altered[:5]) + (f" and {len(altered) - 5} more" if len(altered) > 5 else "")  # noqa: PLR2004
@@ -56,7 +56,7 @@ def _cut_short(record: RunRecord) -> list[Alarm]:
         Alarm("Interrupted", f"The run was ended early by {event.data.get('signal', 'a signal')}.", grave=False)
         for event in record.events_of("run.interrupted")
     ]
-    if not found and not record.events_of("run.finished") and isinstance(measured(lambda: record.manifest), Missing):
+    if not found and not record.events_of("run.finished") and isinstance(measured(record, lambda: record.manifest), Missing):
         text = "The record was never closed: the harness was killed, or is still running. What it wrote until then is shown."
         found.append(Alarm("Not finished", text, grave=False))
     return found

@@ -26,14 +26,14 @@ def environment(record: RunRecord) -> dict[str, Facts]:
     }
     found = {}
     for name, read in groups.items():
-        facts = measured(read)
+        facts = measured(record, read)
         found[name] = ((name, facts),) if isinstance(facts, Missing) else facts
     return found
 
 
 def reproduce(record: RunRecord) -> tuple[tuple[str, str], ...]:
     """What to type to run, judge and draw it again: (what it does, command)."""
-    command = measured(lambda: record.manifest["command"])
+    command = measured(record, lambda: record.manifest["command"])
     run = f"drill run {shlex.quote(str(record.scenario.get('name', 'SCENARIO')))}"
     if not isinstance(command, Missing):
         run = command if isinstance(command, str) else shlex.join(str(word) for word in command)
@@ -67,7 +67,7 @@ def _run(record: RunRecord) -> Facts:
         ("Run id", started.get("run_id")),
         ("Context", started.get("context")),
         ("Namespaces", (scenario.get("target") or {}).get("namespaces")),
-        ("Seed", measured(lambda: record.manifest["seed"])),
+        ("Seed", measured(record, lambda: record.manifest["seed"])),
         ("Load", scenario.get("load")),
     ]
     return tuple((name, value if isinstance(value, Missing) else plain(value)) for name, value in facts if value is not None)

@@ -4,7 +4,8 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
-MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
+MINUS = "\N{MINUS SIGN}"
+_ACRONYMS = {name.lower(): name for name in ("RTO", "ISR", "UID", "ID", "JVM", "p99")}
 
 
 def number(value: float) -> str:
@@ -47,9 +48,15 @@ def clock(t: float) -> str:
 
 
 def words(name: str) -> str:
-    """A kebab-case or snake_case name as words: `No acked record lost`."""
-    text = name.replace("-", " ").replace("_", " ").strip()
+    """A kebab-case or snake_case name as words: `No acked record lost`, `Pod UID`."""
+    each = [_ACRONYMS.get(word.lower(), word) for word in name.replace("-", " ").replace("_", " ").split()]
+    text = " ".join(each)
     return text[:1].upper() + text[1:]
+
+
+def sign(target: str) -> str:
+    """A target with the signs of print: `≤ 15 s`."""
+    return target.replace("<=", "≤").replace(">=", "≥")
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
@@ -68,4 +75,4 @@ def plain(value: Any) -> str:
     return number(value) if isinstance(value, int | float) else str(value)
 
 
-FILTERS = {each.__name__: each for each in (number, duration, offset, utc, clock, words, plural, plain)}
+FILTERS = {each.__name__: each for each in (number, duration, offset, utc, clock, words, sign, plural, plain)}

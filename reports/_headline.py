@@ -20,6 +20,8 @@ class KeyFigure:
     name: str
     value: str | Missing
     small: str
+    check: str = ""
+    """The check that holds it to an objective; the page puts its outcome beside the number."""
 
 
 def sentence(record: RunRecord, timeline: Timeline, books: Accounting | Missing) -> str:
@@ -51,24 +53,28 @@ def key_figures(
             "Client outage (t5 − t1)",
             _seconds(outage, at_least, timeline, "outage"),
             _join(exact, _goal(goals.client_outage), _worst(timeline)),
+            "client-outage",
         ),
         KeyFigure(
             "Recovery time (t5 − t0)",
             _seconds(rto, "at least " if timeline.rto is None else "", timeline, "rto"),
             _join(exact, _goal(goals.rto), "worst partition"),
+            "rto",
         ),
         KeyFigure(
             "Acknowledged records lost",
             books if isinstance(books, Missing) else number(books.lost),
             "" if isinstance(books, Missing) else f"of {number(books.acked)}, every one looked for",
+            "no-acked-record-lost",
         ),
         KeyFigure(
             "Records seen twice",
             books if isinstance(books, Missing) else number(books.seen_twice),
             "" if isinstance(books, Missing) else f"of {number(books.seen)} seen",
+            "duplicates",
         ),
         _latency(series, goals),
-        KeyFigure("Clients against control plane (t5 − t4)", *_hidden(timeline)),
+        KeyFigure("Clients against control plane", *_hidden(timeline)),
     )
 
 
@@ -113,15 +119,15 @@ def _latency(series: ClientSeries | Missing, goals: Objectives) -> KeyFigure:
     if not samples:
         return KeyFigure(name, Missing("no record was acknowledged"), "")
     p99 = series.latency_between(0.99, series.start, series.start + len(series.intended))
-    return KeyFigure(name, duration(p99), _join("± 1 %", _goal(goals.latency_p99), f"{number(samples)} samples"))
+    return KeyFigure(name, duration(p99), _join("± 1 %", _goal(goals.latency_p99), f"{number(samples)} samples"), "latency-p99")
 
 
 def _hidden(timeline: Timeline) -> tuple[str | Missing, str]:
     if timeline.hidden is None:
         return Missing(timeline.unmeasured.get("hidden", "the record does not say why")), ""
     if timeline.hidden > 0:
-        return duration(timeline.hidden), "clients still out after the control plane said Ready"
-    return duration(-timeline.hidden), "clients were back before the control plane said Ready"
+        return duration(timeline.hidden), "clients still out after the control plane said Ready (t5 − t4)"
+    return duration(-timeline.hidden), "clients were back before the control plane said Ready (t4 − t5)"
 
 
 def _join(*parts: str) -> str:

@@ -15,10 +15,10 @@ def junit(record: RunRecord) -> str:
     The run's duration is the suite's: checks judge a finished record, and have no duration worth a name. A record
     without verdicts, and a fault that was not rolled back, are errors of their own.
     """
-    name = str(measured(lambda: record.scenario["name"]))
-    verdicts = measured(lambda: record.verdicts)
-    started = measured(lambda: record.first("run.started").t)
-    finished = measured(lambda: record.events[-1].t)
+    name = str(measured(record, lambda: record.scenario["name"]))
+    verdicts = measured(record, lambda: record.verdicts)
+    started = measured(record, lambda: record.first("run.started").t)
+    finished = measured(record, lambda: record.events[-1].t)
     suite = ET.Element("testsuite", {"name": f"drill.{name}"})
     if not isinstance(started, Missing) and not isinstance(finished, Missing):
         suite.set("timestamp", datetime.fromtimestamp(started, UTC).strftime("%Y-%m-%dT%H:%M:%S"))
@@ -29,7 +29,7 @@ def junit(record: RunRecord) -> str:
     else:
         for verdict in verdicts:
             _case(suite, name, verdict)
-    undone = measured(lambda: rollbacks(record))
+    undone = measured(record, lambda: rollbacks(record))
     for problem in [undone.reason] if isinstance(undone, Missing) else [alarm.text for alarm in undone]:
         _error(ET.SubElement(suite, "testcase", _named(name, "rolled-back")), "rollback", problem)
     cases = suite.findall("testcase")

@@ -7,6 +7,7 @@ from typing import TypeVar
 import structlog
 
 from drill.errors import DrillError
+from drill.record import RunRecord
 
 T = TypeVar("T")
 _log = structlog.get_logger()
@@ -25,7 +26,7 @@ class Missing:
         return False
 
 
-def measured(read: Callable[[], T]) -> T | Missing:
+def measured(record: RunRecord, read: Callable[[], T]) -> T | Missing:
     """What `read` returns, or why it could not.
 
     A report is most needed when a run went wrong, so that no part of a record, however broken, may keep the rest from
@@ -34,10 +35,14 @@ def measured(read: Callable[[], T]) -> T | Missing:
     try:
         return read()
     except DrillError as error:
-        return Missing(str(error))
+        reason = str(error)
     except Exception as error:  # noqa: BLE001 - the reason reaches the page and the log
         _log.warning("report.part-unreadable", part=getattr(read, "__qualname__", str(read)), exc_info=True)
-        return Missing(f"this part of the record could not be read ({type(error).__name__}: {error})")
+        reason = f"this part of the record could not be read ({type(error).__name__}: {error})"
+    # Where the folder lay when the page was drawn is nobody's business, and breaks the lines of a narrow page.
+    for path, words in ((f"{record.path}/", ""), (f"{record.path}: ", "the record "), (str(record.path), "the record")):
+        reason = reason.replace(path, words)
+    return Missing(reason)
 
 
 def or_missing(value: T | None, reason: str) -> T | Missing:

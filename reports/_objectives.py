@@ -8,21 +8,34 @@ from drill.objectives import Objectives
 from drill.verdicts import Verdict
 from reports._format import MINUS
 
-_BOUND = re.compile(r"^(?P<sign><=|>=|≤|≥|=|<|>)?\s*(?P<value>[\d,]+(?:\.\d+)?)\s*(?P<unit>.*)$")
+NAMES = {
+    "no-acked-record-lost": "Acknowledged records lost",
+    "duplicates": "Records seen twice",
+    "client-outage": "Client outage",
+    "rto": "Recovery time (RTO)",
+    "latency-p99": "Latency p99",
+    "offered-load-achieved": "Offered load achieved",
+}
+"""The checks that hold a run to the numbers in `objectives` of its scenario, as the objectives table calls them."""
+_BOUND = re.compile(r"(?P<sign><=|>=) (?P<limit>[\d,.]*\d) ?(?P<unit>\w+|%)?")
+_ACTUAL = re.compile(r"(?P<least>at least )?(?P<value>[\d,.]*\d)")
 
 
 @dataclass(frozen=True)
 class Objective:
     """One row of the objectives table."""
 
+    name: str
     verdict: Verdict
     margin: str | None
-    """Actual to target, in the target's unit; positive: room left. None: one of the two is not a number."""
+    """The room between actual and target; negative: missed. None: one of the two is not a number."""
 
 
 def objectives(verdicts: Sequence[Verdict]) -> tuple[Objective, ...]:
-    """The checks that have a target."""
-    return tuple(Objective(verdict, _margin(verdict)) for verdict in verdicts if verdict.target is not None)
+    """The checks that hold the run to a number, in the order of the page."""
+    by_check = {verdict.check: verdict for verdict in verdicts}
+    found = ((name, by_check[check]) for check, name in NAMES.items() if check in by_check)
+    return tuple(Objective(name, verdict, _margin(verdict)) for name, verdict in found)
 
 
 def not_set(goals: Objectives) -> tuple[str, ...]:
@@ -31,12 +44,25 @@ def not_set(goals: Objectives) -> tuple[str, ...]:
 
 
 def _margin(verdict: Verdict) -> str | None:
-    bound = _BOUND.match(verdict.target or "")
-    actual = _BOUND.match(verdict.actual or "")
-    if not bound or not actual or bound["unit"].split(" ")[0] != actual["unit"].split(" ")[0]:
+    bounds = list(_BOUND.finditer((verdict.target or "").partition(",")[0]))
+    actual = _ACTUAL.match(verdict.actual or "")
+    if not bounds or not actual:
         return None
-    limit, value = (float(each["value"].replace(",", "")) for each in (bound, actual))
-    room = value - limit if bound["sign"] in (">=", "≥", ">") else limit - value
-    decimals = max(len(each["value"].partition(".")[2]) for each in (bound, actual))
-    text = f"{'+' if room > 0 else MINUS if room < 0 else ''}{abs(room):,.{decimals}f} {bound['unit'].split(' ')[0]}".strip()
-    return f"{text} ({room / limit:.0%})".replace("-", MINUS) if limit else text
+    return "; ".join(_room(bound, actual) for bound in bounds)
+
+
+def _room(bound: re.Match[str], actual: re.Match[str]) -> str:
+    """The room to one bound, in its unit, with as many decimals as the more exact of the two has."""
+    limit, value = _number(bound["limit"]), _number(actual["value"])
+    room = value - limit if bound["sign"] == ">=" else limit - value
+    decimals = max(len(text.partition(".")[2]) for text in (bound["limit"], actual["value"]))
+    sign = "+" if room > 0 else MINUS if room < 0 else ""
+    text = f"{sign}{abs(room):,.{decimals}f} {bound['unit'] or ''}".strip()
+    if limit and bound["unit"] != "%":
+        text += f" ({abs(room) / limit:.0%} {'under' if value < limit else 'over'})"
+    # A lower bound of the actual value leaves at most this much room.
+    return f"at most {text}" if actual["least"] else text
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", ""))

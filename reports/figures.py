@@ -57,7 +57,7 @@ class Figures:
             "latency": self.latency,
             "brokers": self.brokers,
         }
-        return {name: measured(draw) for name, draw in drawn.items()}
+        return {name: measured(self._record, draw) for name, draw in drawn.items()}
 
     @cached_property
     def series(self) -> ClientSeries:
@@ -78,7 +78,7 @@ class Figures:
         events = self._record.events
         if not events:
             raise RecordIncompleteError("the time line is empty")
-        series = measured(lambda: self.series)
+        series = measured(self._record, lambda: self.series)
         if isinstance(series, Missing):
             start, end = events[0].t, events[-1].t
         else:
@@ -164,7 +164,8 @@ class Figures:
         if not found:
             raise RecordIncompleteError("no path had an outage, so that there is none to look at")
         worst = max(found, key=lambda outage: outage.at_least)
-        start, end = worst.t1 - 1.5, worst.seen_until + 2.5
+        start = worst.t1 - 1.5
+        end = min(worst.seen_until + 2.5, self.axis.end + self.origin)
         axis = Axis(
             start - self.origin,
             end - self.origin,
@@ -185,8 +186,8 @@ class Figures:
             x, y = self._rates(counts[partition], series, max(CLOSE, math.ceil((end - start) / POINTS / CLOSE) * CLOSE))
             inside = (x >= axis.start - CLOSE) & (x <= axis.end)
             lines.append(Line(name, colour, x[inside], y[inside], dash, step=True))
-        says = f"{worst.path} acknowledged nothing for {duration(worst.at_least)}"
-        says += "." if worst.t5 is not None else " at least: the load ended before it was back."
+        says = f"{worst.path} was out for {duration(worst.at_least)}"
+        says += "." if worst.t5 is not None else " at least; its end was not seen."
         note = f"Records per second of {worst.path} alone, in bins of {duration(CLOSE)}. This figure has a time axis of its own."
         title = "The longest outage, from close by"
         return Figure("closeup", title, note, says, tuple(lines), Chart("closeup", title, says, axis).lines(lines))

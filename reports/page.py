@@ -46,27 +46,28 @@ def render(record: RunRecord) -> str:
 
 def view(record: RunRecord) -> dict[str, Any]:
     """The names that the templates use; whatever the record lacks is a `Missing`."""
-    verdicts = measured(lambda: record.verdicts)
+    verdicts = measured(record, lambda: record.verdicts)
     judged: tuple[Verdict, ...] = () if isinstance(verdicts, Missing) else verdicts
     outcome = overall(judged)
-    times = measured(lambda: timeline(record))
+    times = measured(record, lambda: timeline(record))
     line = Timeline() if isinstance(times, Missing) else times
-    hits = measured(lambda: faults(record))
+    hits = measured(record, lambda: faults(record))
     found = () if isinstance(hits, Missing) else hits
-    books = measured(lambda: account(ledgers(record), limit=LOSSES))
-    goals = measured(lambda: record.objectives)
+    books = measured(record, lambda: account(ledgers(record), limit=LOSSES))
+    goals = measured(record, lambda: record.objectives)
     figures = Figures(record, line, found)
-    series = measured(lambda: figures.series)
+    series = measured(record, lambda: figures.series)
     return {
         "record": record,
-        "name": measured(lambda: str(record.scenario["name"])),
+        "name": measured(record, lambda: str(record.scenario["name"])),
         "alarms": alarms(record),
         "outcome": outcome,
         "verdicts": verdicts,
-        "sentence": measured(lambda: sentence(record, line, books)),
+        "sentence": measured(record, lambda: sentence(record, line, books)),
+        "outcomes": {verdict.check: verdict.outcome for verdict in judged},
         "reasons": reasons(judged, outcome),
         "counts": {each: sum(verdict.outcome is each for verdict in judged) for each in Outcome},
-        "key_figures": measured(lambda: key_figures(line, goals, books, series)),
+        "key_figures": measured(record, lambda: key_figures(line, goals, books, series)),
         "objectives": objectives(judged),
         "not_set": () if isinstance(goals, Missing) else not_set(goals),
         "timeline": times,
@@ -74,19 +75,20 @@ def view(record: RunRecord) -> dict[str, Any]:
         "figures": figures.all(),
         "books": books,
         "sent": _sent(record) if isinstance(books, Missing) else books,
-        "drain": measured(lambda: record.evidence("drain")),
+        "drain": measured(record, lambda: record.evidence("drain")),
         "faults": hits,
-        "log": measured(lambda: event_log(record)),
-        "origin": measured(lambda: figures.origin),
-        "limits": measured(lambda: limits(record, line, found, books, series)),
+        "log": measured(record, lambda: event_log(record)),
+        "origin": measured(record, lambda: figures.origin),
+        "limits": measured(record, lambda: limits(record, line, found, books, series)),
         "environment": environment(record),
-        "preflight": measured(lambda: record.evidence("preflight")["checks"]),
-        "reproduce": measured(lambda: reproduce(record)),
-        "digest": measured(lambda: manifest_digest(record)),
-        "files": measured(lambda: len(record.manifest["files"])),
-        "altered": measured(record.altered_files),
-        "started": measured(lambda: record.first("run.started").t),
-        "seconds": measured(lambda: record.events[-1].t - record.first("run.started").t),
+        "preflight": measured(record, lambda: record.evidence("preflight")["checks"]),
+        "reproduce": measured(record, lambda: reproduce(record)),
+        "digest": measured(record, lambda: manifest_digest(record)),
+        "files": measured(record, lambda: len(record.manifest["files"])),
+        "altered": measured(record, record.altered_files),
+        "started": measured(record, lambda: record.first("run.started").t),
+        "context": measured(record, lambda: str(record.first("run.started").data["context"])),
+        "seconds": measured(record, lambda: record.events[-1].t - record.first("run.started").t),
         "Outcome": Outcome,
     }
 
@@ -100,7 +102,7 @@ def _sent(record: RunRecord) -> dict[str, int] | Missing:
         acked, failed = (sum(getattr(ledger, name).count() for ledger in found) for name in ("acked", "failed"))
         return {"attempted": attempted, "acked": acked, "failed": failed, "indeterminate": attempted - acked - failed}
 
-    return measured(read)
+    return measured(record, read)
 
 
 def _href(path: str) -> str:
