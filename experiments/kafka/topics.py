@@ -39,7 +39,7 @@ def ensure_topic(
         found = kafka.topic_settings(here.target, topic)
     except kafka.UnknownTopicError:
         brokers = sorted(here.state().brokers)[:replication_factor]
-        _create(here, NewTopic(topic, replica_assignment=[brokers] * partitions, config=config))
+        _create(here, NewTopic(topic, partitions, replica_assignment=[brokers] * partitions, config=config))
         created = True
     else:
         if other := {name: found.get(name) for name, value in wanted.items() if found.get(name) != value}:
