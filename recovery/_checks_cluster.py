@@ -12,7 +12,7 @@ from recovery._run import Run
 def fault_effective(run: Run) -> Finding:
     """Every fault that was injected proved itself; else the run says nothing of how the platform stands it."""
     injected, effective, ineffective = (
-        run.record.events_of(f"fault.{kind}") for kind in ("injected", "effective", "ineffective")
+        run.events_of(f"fault.{kind}") for kind in ("injected", "effective", "ineffective")
     )
     actual = f"{len(effective)} of {len(injected)}"
     if not injected:
@@ -51,12 +51,11 @@ def steady_state(run: Run) -> Finding:
 @check("events.jsonl", rollback.FILE, target="nothing left to undo")
 def rollback_clean(run: Run) -> Finding:
     """Everything that was registered to be undone was seen undone; an undo that failed and stayed so is a failure."""
-    registered = {event.data["id"] for event in run.record.events_of("rollback.registered")}
-    log = run.record.path / rollback.FILE
+    log, registered = run.record.path / rollback.FILE, run.events_of("rollback.registered")
     if registered and not log.is_file():
         raise RecordIncompleteError(f"{run.record.path}: has no {rollback.FILE}, though undos were registered")
     left = {each.id: each.undo for each in rollback.pending(log)}
-    errors = {event.data["id"]: event.data["error"] for event in run.record.events_of("rollback.failed")}
+    errors = {event.data["id"]: event.data["error"] for event in run.events_of("rollback.failed")}
     wrong = {undo: errors[key] for key, undo in left.items() if key in errors}
     if wrong:
         undo, error = next(iter(wrong.items()))
@@ -94,11 +93,14 @@ def cluster_healthy_after(run: Run) -> Finding:
     ]
     troubles += [
         f"{event.data['target'].get('name')} was not seen to recover: {event.data['reason']}"
-        for event in run.record.events_of("fault.unrecovered")
+        for event in run.events_of("fault.unrecovered")
     ]
     found = [trouble for trouble in troubles if trouble]
+    effective, recovered = run.events_of("fault.effective"), run.events_of("fault.recovered")
     if found:
         return failed(f"After the drill {'; '.join(found[:3])}.", actual=f"{len(found)} troubles", troubles=found)
+    if len(recovered) < len(effective):
+        return unsure("The cluster is whole, but not every fault was seen to be recovered from.")
     pods, partitions = len(after["pods"]), len(after["kafka"]["partitions"])
     return passed(
         "After the drill every pod is Ready and every replica in sync.",

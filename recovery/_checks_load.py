@@ -4,7 +4,7 @@ import math
 
 from drill.ledger import Ledger
 from drill.objectives import Objectives
-from recovery._check import Finding, check, failed, passed, unsure
+from recovery._check import Finding, check, counted, failed, passed, unsure
 from recovery._outages import FACTOR, FLOOR
 from recovery._run import Run
 
@@ -37,7 +37,7 @@ def baseline_sane(run: Run) -> Finding:
     if share < run.record.objectives.achieved_over_offered:
         trouble = f"only {share:.1%} of what was offered was acknowledged"
     elif errors:
-        trouble = f"{errors} records failed"
+        trouble = f"{counted(errors, 'record')} failed"
     elif not p99 <= _sane_p99(run.record.objectives):
         trouble = "latency was too high"
     else:
@@ -63,7 +63,7 @@ def offered_load_achieved(run: Run) -> Finding:
     unclosed = [ledger.header.producer_id for ledger in run.ledgers if not ledger.closed]
     if unclosed:
         return unsure(f"The load died: producer {unclosed[0]} did not see its last records through.")
-    ends = {event.data["producer_id"]: event.t for event in run.record.events_of("load.flushing")}
+    ends = {event.data["producer_id"]: event.t for event in run.events_of("load.flushing")}
     if missing := {ledger.header.producer_id for ledger in run.ledgers} - ends.keys():
         return unsure(f"When the arrivals of producer {min(missing)} ended is not on the time line.")
     planned = sum(_planned(ledger, ends[ledger.header.producer_id]) for ledger in run.ledgers)
@@ -99,7 +99,7 @@ def latency_p99(run: Run) -> Finding:
         return unsure("Nothing was acknowledged after the baseline began.")
     q = 0.99 * (acked + never) / acked
     if q > 1:
-        return failed(f"{never} records, more than 1 %, were never acknowledged.", actual="no p99", never=never)
+        return failed(f"{never:,} records, more than 1 %, were never acknowledged.", actual="no p99", never=never)
     p99 = series.latency_between(q, begin, end)
     actual, objective = f"{p99:.3f} s", run.record.objectives.latency_p99
     if objective is not None and p99 > objective:

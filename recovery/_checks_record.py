@@ -22,7 +22,7 @@ def run_complete(run: Run) -> Finding:
     for event in run.record.events:
         if event.kind in CUT_SHORT:
             return unsure(CUT_SHORT[event.kind].format_map(event.data))
-    seen = [event.data.get("phase") for event in run.record.events_of("run.phase")]
+    seen = [event.data.get("phase") for event in run.events_of("run.phase")]
     missing = [phase for phase in PHASES if phase not in seen]
     if missing:
         return unsure(f"The run ended before it came to: {', '.join(missing)}.", actual=f"{len(seen)} phases")

@@ -35,7 +35,7 @@ def measure(run: "Run") -> Timeline:
     worst = max(facts.outages, key=lambda outage: outage.at_least, default=None)
     if worst is not None:
         t0 = worst.t0
-    t4 = None if t0 is None else known("t4", lambda: _ready_again(run, t0))
+    t4 = known("t4", lambda: _ready_again(run, run.t0 if t0 is None else t0))
     if t0 is None or paths is None:
         of_clients = ("t1", "t5", "t6", "outage", "outage_total", "rto", "hidden")
         why |= dict.fromkeys(of_clients, why.get("paths") or why["t0"])
@@ -136,7 +136,7 @@ def _union(found: tuple[Outage, ...]) -> float:
 
 def _ready_again(run: "Run", t0: float) -> float:
     """t4: all pods Ready again, after one was seen not ready, gone, replaced or restarted."""
-    samples = run.record.events_of("observed.pods")
+    samples = run.events_of("observed.pods")
     before = [sample for sample in samples if sample.t <= t0]
     if not before:
         raise RecordIncompleteError("the pods were not seen before the fault")

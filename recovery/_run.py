@@ -7,7 +7,7 @@ import numpy as np
 
 from drill.errors import RecordIncompleteError
 from drill.ledger import Accounting, Ledger, account, ledgers
-from drill.record import RunRecord
+from drill.record import Event, RunRecord
 from drill.series import ClientSeries, client_series
 from recovery._measure import measure
 from recovery._timeline import Timeline
@@ -46,6 +46,11 @@ class Run:
             raise RecordIncompleteError("evidence/drain.json does not say what was read")
         return found
 
+    def events_of(self, kind: str) -> tuple[Event, ...]:
+        """The events of one kind; a time line on which not even the run's start is can't say that there were none."""
+        self.record.first("run.started")
+        return self.record.events_of(kind)
+
     def read(self, what: str) -> int:
         """A count of the drain (read, ours, corrupt, ...) over all partitions."""
         return sum(int(partition[what]) for partition in self.drain["partitions"].values())
@@ -55,10 +60,16 @@ class Run:
         """Why what the drain did not find may be there nevertheless; None when the topic was read to its end."""
         if not self.drain["complete"]:
             return f"the drain did not end ({self.drain.get('reason')})"
+        if unread := sum(max(0, each["end"] - each["reached"]) for each in self.drain["partitions"].values()):
+            return f"{unread} offsets were not reached"
         expected = {str(partition) for partition in range(self.ledgers[0].header.partitions)}
         if missing := expected - self.drain["partitions"].keys():
             return f"partition {', '.join(sorted(missing))} was not read"
-        if any(self.drain["started"] < event.t for event in self.record.events_of("load.stopped")):
+        flushed = {event.data["producer_id"]: event.t for event in self.events_of("load.stopped")}
+        # A producer that died flushed nothing; what it left is indeterminate at worst.
+        if {ledger.header.producer_id for ledger in self.ledgers if ledger.closed} - flushed.keys():
+            return "when the load's last flush ended is not on the time line"
+        if any(self.drain["started"] < t for t in flushed.values()):
             return "the end offsets were taken before the load's last flush"
         # Offsets have holes where foreign transactions were; on a topic that is ours alone there can be none.
         holes = sum(each["end"] - each["start"] - each["read"] for each in self.drain["partitions"].values())

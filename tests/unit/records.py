@@ -48,13 +48,14 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
     baseline_outage: bool = False,
     faults: Sequence[float] = (FAULT,),
     effective: bool = True,
-    recovered: bool = True,
+    recovered: bool | None = True,
     lost: Iterable[int] = (),
     twice: Iterable[int] = (),
     failed: Iterable[int] = (),
     failed_seen: Iterable[int] = (),
     timed_out: Iterable[int] = (),
     timed_out_seen: Iterable[int] = (),
+    unbooked: Iterable[int] = (),
     reordered: int = 0,
     corrupt: int = 0,
     drained: bool = True,
@@ -87,13 +88,14 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
         baseline_outage: partition 1 is silent from 10 to 12 s.
         faults: when each fault is injected (a rolling kill has several).
         effective: whether they took effect.
-        recovered: whether the broker came back.
+        recovered: whether the broker came back; None: it did, but nobody saw it.
         lost: acked records that the drain does not see.
         twice: records that it sees twice.
         failed: records that failed definitely.
         failed_seen: those of them that are seen nevertheless.
         timed_out: records without an answer (indeterminate).
         timed_out_seen: those of them that are seen.
+        unbooked: acked records that the clients' series has not counted.
         reordered: records of partition 0 that were read out of order.
         corrupt: records of partition 0 with a wrong checksum.
         drained: whether the drain reached the end offsets.
@@ -136,6 +138,7 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
                 producer_id=producer,
                 topic=TOPIC,
                 partitions=partitions,
+                record_size=200,
                 producer_settings={"acks": "all", "enable.idempotence": "true", "linger.ms": 5},
             ),
             capacity=int(rate / producers * END),
@@ -163,7 +166,8 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
         writer = SeriesWriter(ledger.folder, START, partitions, END)
         for chosen in _ticks(late, sequences, 1e-4):
             writer.sent(0.0, -late[chosen])
-        for chosen in _ticks(answered[is_acked], sequences[is_acked], 0.01):
+        in_series = is_acked & ~np.isin(sequences, list(unbooked) if of_first else [])
+        for chosen in _ticks(answered[in_series], sequences[in_series], 0.01):
             writer.acked(START + float(answered[chosen].max()), places[chosen], START + due[chosen])
         for chosen in _ticks(gave_up[is_error], sequences[is_error], 0.01):
             writer.failed(START + float(gave_up[chosen].max()), places[chosen])
@@ -219,9 +223,9 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
             say(t + 0.8, "experiment", "fault.effective", **fault, proof=proof, since=START + t)
         else:
             say(t + 10, "experiment", "fault.ineffective", **fault, reason="the pod kept its container", waited=10.0)
-        if recovered:
+        if effective and recovered:
             say(t + 14, "experiment", "fault.recovered", **fault, proof={"isr_full": True})
-        else:
+        elif effective and recovered is False:
             say(t + 30, "experiment", "fault.unrecovered", **fault, reason="broker 0 did not come back", waited=30.0)
         if rollback in ("done", "failed"):
             more = {"error": "no such pod"} if rollback == "failed" else {}
@@ -229,11 +233,16 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
             say(t + 15, "rollback", f"rollback.{rollback}", id=f"r{number}", **more)
         broker = target["broker"]
         back = {"uid": f"uid-{broker}-new"}
-        say(t + 0.6, "observer", "observed.pods", pods=_pods(broker, ready=False, **back))
-        if recovered:
+        if effective:
+            say(t + 0.6, "observer", "observed.pods", pods=_pods(broker, ready=False, **back))
+        if effective and recovered is not False:
             say(t + BROKER_BACK - FAULT, "observer", "observed.pods", pods=_pods(broker, **back))
     for t in np.arange(-2, END, 0.5):
-        down = [n % 3 for n, at in enumerate(faults) if effective and at + 0.5 <= t < (at + 13 if recovered else END)]
+        down = [
+            n % 3
+            for n, at in enumerate(faults)
+            if effective and at + 0.5 <= t < (at + 13 if recovered is not False else END)
+        ]
         brokers = [broker for broker in range(3) if broker not in down]
         isr = {f"{TOPIC}-{each}": brokers for each in range(partitions)}
         leaders = {name: brokers[int(name[-1]) % len(brokers)] if brokers else -1 for name in isr}
@@ -335,6 +344,7 @@ def _read(*, ours: int, again: int, corrupt: int, reordered: int, unread: int) -
     return {
         "start": 100,
         "end": 100 + read + unread,
+        "reached": 100 + read,
         "read": read,
         "ours": ours + again,
         "foreign": 0,

@@ -1,0 +1,194 @@
+"""Each recovery check: the good record passes it, a spoiled one does not, and missing data is inconclusive."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drill.record import RunRecord
+from drill.verdicts import Outcome, Verdict
+from recovery import judge
+from recovery._judge import CHECKS
+from tests.unit.records import FAULT, build_record
+
+FAIL, INCONCLUSIVE = Outcome.FAIL, Outcome.INCONCLUSIVE
+NAMES = {check.name for check in CHECKS}
+FOREVER = ((0, FAULT, math.inf),)
+
+SPOILED: list[tuple[str, dict[str, Any], Outcome, str]] = [
+    # check, what is wrong with the run, outcome, words of the reason
+    ("no-acked-record-lost", {"lost": range(5001, 5031, 3)}, FAIL, "10 acknowledged records of partition 0"),
+    ("no-acked-record-lost", {"lost": [4, 7, 5000]}, FAIL, "partition 1, 2 not found, in 2 intervals"),
+    ("no-acked-record-lost", {"lost": [4], "drained": False}, INCONCLUSIVE, "did not end"),
+    ("duplicates", {"twice": [17]}, FAIL, "1 record seen more than once"),
+    ("duplicates", {"twice": [17, 18], "objectives": {"duplicates": 1}}, FAIL, "2 records"),
+    ("duplicates", {"twice": [17], "drained": False}, FAIL, "1 record"),
+    ("duplicates", {"drained": False}, INCONCLUSIVE, "Only a part"),
+    ("order-kept", {"reordered": 2}, FAIL, "2 records read out of order"),
+    ("order-kept", {"drained": False}, INCONCLUSIVE, "Only a part"),
+    ("no-corrupt-record", {"corrupt": 1}, FAIL, "1 record with a wrong checksum"),
+    ("no-corrupt-record", {"drained": False}, INCONCLUSIVE, "Only a part"),
+    ("no-anomaly", {"failed": [8, 9], "failed_seen": [9]}, FAIL, "1 record found in the topic"),
+    ("no-anomaly", {"failed": [8, 9], "drained": False}, INCONCLUSIVE, "Only a part"),
+    ("client-outage", {"objectives": {"client_outage": 6.0}}, FAIL, "longer than the objective"),
+    ("client-outage", {"objectives": {"min_client_outage": 7.0}}, FAIL, "Writes went on"),
+    ("client-outage", {"outages": (), "objectives": {"min_client_outage": 1.0}}, FAIL, "Writes went on"),
+    ("client-outage", {"outages": FOREVER}, FAIL, "longer than the objective"),
+    ("client-outage", {"outages": FOREVER, "objectives": {"client_outage": 50.0}}, INCONCLUSIVE, "not seen to end"),
+    (
+        "client-outage",
+        {"outages": FOREVER, "objectives": {"client_outage": None, "recovery_timeout": 30.0}},
+        FAIL,
+        "no longer awaited",
+    ),
+    ("client-outage", {"outages": ((0, FAULT, 57),), "objectives": {"client_outage": 50.0}}, INCONCLUSIVE, "5 s when"),
+    ("client-outage", {"effective": False}, INCONCLUSIVE, "No fault"),
+    ("client-outage", {"baseline": False}, INCONCLUSIVE, "baseline.started"),
+    ("rto", {"objectives": {"rto": 6.0}}, FAIL, "later after the fault"),
+    ("rto", {"outages": FOREVER}, FAIL, "later after the fault"),
+    ("rto", {"outages": FOREVER, "objectives": {"rto": 60.0}}, INCONCLUSIVE, "not seen to come back"),
+    ("latency-p99", {"objectives": {"latency_p99": 1.0}}, FAIL, "longer than the objective"),
+    ("latency-p99", {"timed_out": range(5000, 5200), "objectives": {"latency_p99": 9.0}}, FAIL, "more than 1 %"),
+    ("cluster-healthy-after", {"pod_after": {"ready": False, "waiting": "CrashLoopBackOff"}}, FAIL, "CrashLoopBackOff"),
+    ("cluster-healthy-after", {"pod_after": {"ready": False, "phase": "Pending"}}, FAIL, "is Pending"),
+    ("cluster-healthy-after", {"pod_after": {"ready": False}}, FAIL, "is not Ready"),
+    ("cluster-healthy-after", {"isr_after": (1, 2)}, FAIL, "commodities-0 has 2 of 3 replicas in sync"),
+    ("cluster-healthy-after", {"recovered": False}, FAIL, "not seen to recover"),
+    ("cluster-healthy-after", {"recovered": None}, INCONCLUSIVE, "not every fault was seen"),
+    ("steady-state", {"steady_state": (True, False)}, FAIL, "not met again"),
+    ("steady-state", {"steady_state": (False, None)}, INCONCLUSIVE, "not met before"),
+    ("steady-state", {"steady_state": (True, None)}, INCONCLUSIVE, "not looked at after"),
+    ("rollback-clean", {"rollback": "failed"}, FAIL, "no such pod"),
+    ("rollback-clean", {"rollback": "pending"}, INCONCLUSIVE, "drill rollback"),
+    ("fault-effective", {"effective": False}, INCONCLUSIVE, "the pod kept its container"),
+    ("fault-effective", {"faults": ()}, INCONCLUSIVE, "No fault was injected"),
+    ("baseline-sane", {"baseline": False}, INCONCLUSIVE, "baseline.started"),
+    ("baseline-sane", {"outages": ((1, 10.0, 10.6),), "drained_after": 0.1}, INCONCLUSIVE, "was silent for 0.6"),
+    ("baseline-sane", {"outages": ((1, 19.5, 22.0),)}, INCONCLUSIVE, "Before the fault"),
+    ("baseline-sane", {"outages": ((1, 21.0, 24.0),)}, INCONCLUSIVE, "commodities-1 was out, 4.0 s before it"),
+    ("baseline-sane", {"slow": (8, 12, 1.5)}, INCONCLUSIVE, "latency was too high"),
+    ("baseline-sane", {"failed": [2000]}, INCONCLUSIVE, "1 record failed"),
+    ("offered-load-achieved", {"achieved": 0.95}, INCONCLUSIVE, "Fewer records"),
+    ("offered-load-achieved", {"lag": 0.5}, INCONCLUSIVE, "load generator itself lagged"),
+    ("offered-load-achieved", {"load_dies": True}, INCONCLUSIVE, "The load died"),
+    ("drain-complete", {"drained": False}, INCONCLUSIVE, "did not end"),
+    ("accounting-adds-up", {"unbooked": [7]}, INCONCLUSIVE, "do not balance: acknowledged"),
+    ("run-complete", {"interrupted": True}, INCONCLUSIVE, "interrupted by SIGINT"),
+    ("run-complete", {"killed": 30}, INCONCLUSIVE, "before it came to"),
+    ("record-intact", {"altered": True}, INCONCLUSIVE, "experiment.json"),
+    ("record-intact", {"killed": 30}, INCONCLUSIVE, "manifest.json"),
+]
+
+MISSING: list[tuple[str, str]] = [
+    ("no-acked-record-lost", "evidence/drain.json"),
+    ("no-acked-record-lost", "load"),
+    ("duplicates", "load"),
+    ("order-kept", "evidence/drain.json"),
+    ("no-corrupt-record", "evidence/drain.json"),
+    ("no-anomaly", "load/1/seen.bits"),
+    ("client-outage", "load/1/rates.u32"),
+    ("rto", "events.jsonl"),
+    ("latency-p99", "load/1/intended.u32"),
+    ("cluster-healthy-after", "evidence/cluster-after.json"),
+    ("cluster-healthy-after", "evidence/cluster-before.json"),
+    ("steady-state", "events.jsonl"),
+    ("rollback-clean", "rollback.jsonl"),
+    ("fault-effective", "events.jsonl"),
+    ("baseline-sane", "load/1/rates.u32"),
+    ("offered-load-achieved", "load/1/lag.u32"),
+    ("drain-complete", "evidence/drain.json"),
+    ("accounting-adds-up", "load/1/twice.bits"),
+    ("run-complete", "journal.json"),
+    ("record-intact", "manifest.json"),
+]
+
+
+def _verdict(record: RunRecord, name: str) -> Verdict:
+    [verdict] = [each for each in judge(record) if each.check == name]
+    return verdict
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
+    """The verdicts on a run in which all is well, every objective set."""
+    objectives = {"latency_p99": 10.0, "min_client_outage": 1.0}
+    record = build_record(tmp_path_factory.mktemp("good"), objectives=objectives)
+    return {verdict.check: verdict for verdict in judge(record)}
+
+
+def test_each_check_has_negative_controls() -> None:
+    """No check is without a record that it does not pass, and one that lacks what it needs."""
+    assert {name for name, *_ in SPOILED} == NAMES
+    assert {name for name, _ in MISSING} == NAMES
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_good_run_passes(good: dict[str, Verdict], name: str) -> None:
+    """With a target, what was measured, the files it rests on, and one sentence."""
+    verdict = good[name]
+    assert verdict.outcome is Outcome.PASS, verdict.reason
+    assert verdict.target
+    assert verdict.actual
+    assert verdict.evidence
+    assert verdict.reason.endswith(".")
+
+
+@pytest.mark.parametrize(("name", "wrong", "outcome", "words"), SPOILED, ids=lambda value: str(value)[:40])
+def test_spoiled_run_does_not_pass(
+    tmp_path: Path, name: str, wrong: dict[str, Any], outcome: Outcome, words: str
+) -> None:
+    """What is wrong is told apart from what is not known, and the reason names it."""
+    verdict = _verdict(build_record(tmp_path, **wrong), name)
+    assert verdict.outcome is outcome, verdict.reason
+    assert words in verdict.reason
+
+
+@pytest.mark.parametrize(("name", "path"), MISSING)
+def test_missing_data_is_inconclusive(tmp_path: Path, name: str, path: str) -> None:
+    """Never a pass, and the reason names no path of this machine."""
+    record = build_record(tmp_path, objectives={"latency_p99": 10.0})
+    left_out = record.path / path
+    left_out.rename(tmp_path / "left-out")
+    verdict = _verdict(RunRecord.open(record.path), name)
+    assert verdict.outcome is INCONCLUSIVE, verdict.reason
+    assert str(tmp_path) not in verdict.reason
+    assert "broke" not in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("no-acked-record-lost", {"lost": [4, 7], "objectives": {"lost_records": 2}}),
+        ("duplicates", {"twice": [4], "objectives": {"duplicates": 1}}),
+        ("no-anomaly", {"failed": [4]}),
+        ("no-acked-record-lost", {"timed_out": [4], "timed_out_seen": []}),
+        ("no-anomaly", {"timed_out": [4], "timed_out_seen": [4]}),
+        ("accounting-adds-up", {"failed": [4], "timed_out": [7, 9], "timed_out_seen": [9], "twice": [11]}),
+        ("client-outage", {"outages": ()}),
+        ("rto", {"outages": ()}),
+        ("client-outage", {"faults": (15, 35), "outages": ((0, 15, 18), (1, 35, 41))}),
+        ("rollback-clean", {"rollback": "none"}),
+        ("baseline-sane", {"rate": 3.0}),
+        ("offered-load-achieved", {"producers": 2}),
+        ("client-outage", {"rate": 3.0, "outages": ()}),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_is_allowed_passes(tmp_path: Path, name: str, allowed: dict[str, Any]) -> None:
+    """What the objectives or the contract of the accounting allow is no fault of the platform."""
+    verdict = _verdict(build_record(tmp_path, **allowed), name)
+    assert verdict.outcome is Outcome.PASS, verdict.reason
+
+
+def test_losses_are_listed(tmp_path: Path) -> None:
+    """With partition, sequence numbers and times, and how far back they reach."""
+    details = _verdict(build_record(tmp_path, lost=range(4800, 4830, 3)), "no-acked-record-lost").details
+    [interval] = details["intervals"]
+    assert (interval["partition"], interval["first_seq"], interval["count"]) == (0, 4800, 10)
+    assert details["rpo"] == pytest.approx(1.0)
+
+
+def test_lower_bound_is_shown_as_one(tmp_path: Path) -> None:
+    """An outage without an end reads `at least`."""
+    assert _verdict(build_record(tmp_path, outages=FOREVER), "client-outage").actual == "at least 35.01 s"
