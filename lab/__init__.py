@@ -1,6 +1,7 @@
 """The embedded cluster: a real Kubernetes with a real Kafka on this machine, with no Docker and no image registry.
 
-Whoever drills it sees a kubeconfig (`kubeconfig()`, context `drill-lab`) and bootstrap servers, as with any other cluster.
+Whoever drills it sees a kubeconfig (`kubeconfig()`, context `drill-lab`) and bootstrap servers, as with any other
+cluster.
 """
 
 from typing import TYPE_CHECKING

@@ -1,8 +1,6 @@
 """The lab's own kubectl."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 from lab._addresses import kubeconfig
 from lab._run import run
@@ -23,9 +21,3 @@ def kubectl(kube: Path, *arguments: object, timeout: float = 300) -> str:
 def kubectl_cache() -> Path:
     """Where kubectl keeps what it knows of the lab's API, apart from what the user's own kubectl knows of others."""
     return kubeconfig().with_name("kubectl")
-
-
-def objects(kube: Path, *arguments: object) -> list[dict[str, Any]]:
-    """The items of `kubectl get ... -o json`."""
-    items: list[dict[str, Any]] = json.loads(kubectl(kube, "get", "--output=json", *arguments))["items"]
-    return items

@@ -30,7 +30,7 @@ def create_bridge() -> None:
 
 
 def attach(index: int) -> None:
-    """Make node `index`'s network namespace afresh and connect it; the routes to its pods are on every node and here."""
+    """Make node `index`'s network namespace afresh and connect it; every node and the host have a route to its pods."""
     detach(index)
     file, host_end = namespace(index), _host_end(index)
     file.parent.mkdir(parents=True, exist_ok=True)

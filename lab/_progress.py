@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from time import monotonic
 
+import stamina.instrumentation
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -15,12 +16,24 @@ Step = Callable[[str], AbstractContextManager[None]]
 def progress() -> Iterator[Step]:
     """Show steps: live lines on a terminal; elsewhere, or with NO_COLOR, a plain line as each step ends."""
     console = Console(stderr=True, highlight=False)
-    if not console.is_terminal or console.no_color:
-        yield _plain(console)
-        return
-    columns = (SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console) as live:
-        yield _live(live)
+    with _quiet_retries():
+        if not console.is_terminal or console.no_color:
+            yield _plain(console)
+            return
+        columns = (SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description}"), TimeElapsedColumn())
+        with Progress(*columns, console=console) as live:
+            yield _live(live)
+
+
+@contextmanager
+def _quiet_retries() -> Iterator[None]:
+    """Waiting is what steps are for: that something is not so yet is no warning here."""
+    hooks = stamina.instrumentation.get_on_retry_hooks()
+    stamina.instrumentation.set_on_retry_hooks(())
+    try:
+        yield
+    finally:
+        stamina.instrumentation.set_on_retry_hooks(hooks)
 
 
 def _plain(console: Console) -> Step:

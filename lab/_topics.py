@@ -15,8 +15,7 @@ def create_topics(bootstrap: str, timeout: float = 120) -> None:
     Raises:
         LabError: Kafka did not take them within `timeout` seconds.
     """
-    # Brokers that are still starting are no news: the message of the last attempt is.
-    client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0}, logger=_SILENT)
+    client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 4})  # warnings and worse
     problem = ""
 
     def created() -> bool:
