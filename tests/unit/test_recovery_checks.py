@@ -181,6 +181,30 @@ def test_what_is_allowed_passes(tmp_path: Path, name: str, allowed: dict[str, An
     assert verdict.outcome is Outcome.PASS, verdict.reason
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"started": 0.0}, "after the load's last flush"),
+        ({"partitions": {"0": {"end": 9000}}}, "offsets were not reached"),
+        ({"partitions": {"0": {"end": 9000, "reached": 9000}}}, "offsets were skipped"),
+        ({"partitions": {"2": None}}, "partition 2 was not read"),
+    ],
+)
+def test_drain_that_contradicts_itself_is_not_complete(tmp_path: Path, wrong: dict[str, Any], words: str) -> None:
+    """That the drain says that it is complete is not enough, for it nor for what rests on it."""
+    record = build_record(tmp_path)
+    drain = record.evidence("drain")
+    for partition, different in wrong.pop("partitions", {}).items():
+        drain["partitions"][partition] = different and drain["partitions"][partition] | different
+    drain |= wrong
+    drain["partitions"] = {partition: each for partition, each in drain["partitions"].items() if each}
+    record.write_evidence("drain", drain)
+    for name in ("drain-complete", "no-acked-record-lost", "duplicates", "order-kept"):
+        verdict = _verdict(record, name)
+        assert verdict.outcome is INCONCLUSIVE, name
+        assert words in verdict.reason
+
+
 def test_losses_are_listed(tmp_path: Path) -> None:
     """With partition, sequence numbers and times, and how far back they reach."""
     details = _verdict(build_record(tmp_path, lost=range(4800, 4830, 3)), "no-acked-record-lost").details
