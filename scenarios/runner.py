@@ -173,7 +173,7 @@ class _Runner:
             self.record.emit("runner", "baseline.started")
             self._under_load(load.baseline, "baseline")
             self.record.emit("runner", "baseline.ended")
-        with self._phase("experiment", self.drill.experiment["title"]):
+        with self._phase("experiment", self.scenario.description):
             self._run_experiment()
         with self._phase("recovery", "until every client path is good again"):
             timeout = self.scenario.objectives.recovery_timeout
@@ -222,8 +222,12 @@ class _Runner:
         if self.experiment is not None and self.experiment.exit_status is None:
             self.experiment.stop(_ROLLBACK_GRACE)
             self._note_steady_state()
-        failed = [each for each in rollback.undo_pending(self.record.path) if not each.ok]
-        return tuple(f"{each.id}: {each.error}" for each in failed)
+        try:
+            results = rollback.undo_pending(self.record.path / rollback.FILE)
+        except Exception as error:  # noqa: BLE001 - an undo that could not even be tried is one that failed
+            self.record.emit("rollback", "rollback.failed", id=None, error=str(error))
+            return (str(error),)
+        return tuple(f"{each.undo}: {each.error}" for each in results if not each.ok)
 
     def _stop_load_and_drain(self) -> None:
         interrupted = self.interruption.reason is not None

@@ -150,7 +150,7 @@ def rollback(run: RunFolder, context: Context = None, kubeconfig: Kubeconfig = N
 
     record = RunRecord.open(run)
     settings(context=context or record.scenario["target"]["context"], kubeconfig=kubeconfig)
-    results = log.undo_pending(record.path)
+    results = log.undo_pending(record.path / log.FILE)
     for result in results:
         typer.echo(f"undone {result.undo}" if result.ok else f"NOT UNDONE {result.undo}: {result.error}")
     if not results:
