@@ -13,7 +13,6 @@ from lab._progress import Step
 from lab._run import run
 
 _UNPACK = """\
-set -eu
 mount -t tmpfs -o mode=755 run /run
 mount --bind {folder} /var/lib
 containerd --root /var/lib/containerd --config /dev/null &

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from lab import _cgroups
@@ -21,11 +22,18 @@ keep() {{
     log={logs}/$1.log; shift
     while :; do "$@" >>"$log" 2>&1 || echo "drill: ended with code $?" >>"$log"; sleep 1; done
 }}
+echo {started}
+exec >/dev/null 2>&1
 {processes}
 wait
 """
 
+_STARTED = "started"
+
 _ENTER = 'for folder in $CGROUPS; do echo 0 >"$folder/cgroup.procs"; done; unset CGROUPS; exec "$@"'
+
+# --kill-child: should the outer unshare be killed, the whole namespace goes with it.
+_NAMESPACES = ("unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc")
 
 
 @dataclass(frozen=True)
@@ -57,49 +65,52 @@ class Group:
             processes: command lines by the name of their log.
             prologue: shell commands that prepare the group's own mount namespace.
             logs: the folder of the logs as the group sees it, after the prologue.
+
+        Raises:
+            LabError: its prologue failed.
         """
         keep = "\n".join(f"keep {name} {shlex.join(str(part) for part in argv)} &" for name, argv in processes.items())
-        script = _INIT.format(name=self.name, prologue=prologue, logs=logs or self.logs, processes=keep)
-        self._launch(script)
+        script = _INIT.format(
+            name=self.name, prologue=prologue, logs=logs or self.logs, started=_STARTED, processes=keep
+        )
+        # --fork: it is nobody's child, so nobody has to wait for it.
+        with self._launch(script, "setsid", "--fork") as process:
+            said = list(takewhile(lambda line: line.strip() != _STARTED, process.stdout or ()))
+        if not self.running:
+            raise LabError(f"{self.name} does not start: {''.join(said).strip()}")
 
     def run(self, script: str, timeout: float = 600) -> None:
         """Run a script in such a group until it ends; what it started ends with it.
 
         Raises:
-            LabError: it failed; the message has the end of its log.
+            LabError: it failed; the message has its last words.
         """
-        process = self._launch(script)
         try:
-            code = process.wait(timeout)
-        except BaseException:
+            with self._launch(f"set -eu\n{script}") as process:
+                said, _ = process.communicate(timeout=timeout)
+        finally:
             self.stop()
-            raise
-        if code:
-            words = (self.logs / "init.log").read_text()[-2000:].strip()
-            raise LabError(f"{self.name}: exit code {code}: {words}")
-        self.stop()
+        if process.returncode:
+            raise LabError(f"{self.name}: exit code {process.returncode}: {said[-2000:].strip()}")
 
     def stop(self) -> None:
         """Kill what runs and remove its cgroups."""
         _cgroups.kill(self.name)
         _cgroups.remove(self.name)
 
-    def _launch(self, script: str) -> "subprocess.Popen[bytes]":
+    def _launch(self, script: str, *how: str) -> "subprocess.Popen[str]":
         self.logs.mkdir(parents=True, exist_ok=True)
         init = self.logs / "init.sh"
         init.write_text(script)
         cgroups = _cgroups.create(self.name)
         network = () if self.network is None else ("nsenter", f"--net={self.network}")
-        # --kill-child: should the outer unshare be killed, the whole namespace goes with it
-        namespaces = ("unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc")
-        with (self.logs / "init.log").open("ab") as log:
-            return subprocess.Popen(
-                ["sh", "-c", _ENTER, "sh", *network, *namespaces, "sh", str(init)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                cwd="/",
-                # Nothing of the caller's environment: a proxy or a KUBECONFIG of the user's has no business in here.
-                env={"PATH": os.defpath + ":/usr/sbin:/sbin", "CGROUPS": " ".join(map(str, cgroups))},
-            )
+        return subprocess.Popen(
+            ["sh", "-c", _ENTER, "sh", *how, *network, *_NAMESPACES, "sh", str(init)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd="/",
+            # Nothing of the caller's environment: a proxy or a KUBECONFIG of the user's has no business in here.
+            env={"PATH": os.defpath + ":/usr/sbin:/sbin", "CGROUPS": " ".join(map(str, cgroups))},
+        )

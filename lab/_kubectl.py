@@ -15,7 +15,8 @@ def kubectl(kube: Path, *arguments: object, timeout: float = 300) -> str:
         LabError: it failed; the message has kubectl's.
     """
     access = (f"--kubeconfig={kubeconfig()}", f"--cache-dir={kubectl_cache()}")
-    return run(kube, "kubectl", *access, *arguments, timeout=timeout)
+    # It may wait for minutes, and must not outlive an `up` that is killed.
+    return run("setpriv", "--pdeathsig=KILL", kube, "kubectl", *access, *arguments, timeout=timeout)
 
 
 def kubectl_cache() -> Path:
