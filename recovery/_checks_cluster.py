@@ -1,5 +1,7 @@
 """What the fault did to the cluster, and whether the cluster is whole again."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 from drill import rollback
@@ -55,8 +57,9 @@ def rollback_clean(run: Run) -> Finding:
     if registered and not log.is_file():
         raise RecordIncompleteError(f"{run.record.path}: has no {rollback.FILE}, though undos were registered")
     left = {each.id: each.undo for each in rollback.pending(log)}
-    errors = {event.data["id"]: event.data["error"] for event in run.events_of("rollback.failed")}
-    wrong = {undo: errors[key] for key, undo in left.items() if key in errors}
+    errors = {event.data["id"]: event.data["error"] for event in run.events_of("rollback.failed")} | _failures(log)
+    # An undo without an id could not even be looked up.
+    wrong = {left.get(key, "the rollback log"): error for key, error in errors.items() if key in left or key is None}
     if wrong:
         undo, error = next(iter(wrong.items()))
         return failed(f"{undo} could not be undone: {error}.", actual=f"{len(left)} left", failed=wrong)
@@ -106,6 +109,12 @@ def cluster_healthy_after(run: Run) -> Finding:
         "After the drill every pod is Ready and every replica in sync.",
         actual=f"{pods} of {pods} pods Ready, {partitions} of {partitions} partitions in sync",
     )
+
+
+def _failures(log: Path) -> dict[str | None, str]:
+    """The undos that failed, each with its last error: also those that were tried after the run's own time line."""
+    entries = [json.loads(line) for line in log.read_text().split("\n")[:-1]] if log.is_file() else []
+    return {entry["id"]: entry["error"] for entry in entries if entry["op"] == "failed"}
 
 
 def _whole(snapshot: Any, name: str) -> dict[str, Any]:

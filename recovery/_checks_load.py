@@ -2,6 +2,7 @@
 
 import math
 
+from drill.errors import RecordIncompleteError
 from drill.ledger import Ledger
 from drill.objectives import Objectives
 from recovery._check import Finding, check, counted, failed, passed, unsure
@@ -38,7 +39,9 @@ def baseline_sane(run: Run) -> Finding:
         trouble = f"only {share:.1%} of what was offered was acknowledged"
     elif errors:
         trouble = f"{counted(errors, 'record')} failed"
-    elif not p99 <= _sane_p99(run.record.objectives):
+    elif math.isnan(p99):
+        trouble = "latency was not recorded over a whole second"
+    elif p99 > _sane_p99(run.record.objectives):
         trouble = "latency was too high"
     else:
         # At a low rate a path is silent between two records: that is its pace, not an outage.
@@ -63,19 +66,18 @@ def offered_load_achieved(run: Run) -> Finding:
     unclosed = [ledger.header.producer_id for ledger in run.ledgers if not ledger.closed]
     if unclosed:
         return unsure(f"The load died: producer {unclosed[0]} did not see its last records through.")
-    ends = {event.data["producer_id"]: event.t for event in run.events_of("load.flushing")}
-    if missing := {ledger.header.producer_id for ledger in run.ledgers} - ends.keys():
-        return unsure(f"When the arrivals of producer {min(missing)} ended is not on the time line.")
-    planned = sum(_planned(ledger, ends[ledger.header.producer_id]) for ledger in run.ledgers)
+    planned = sum(_planned(ledger, run) for ledger in run.ledgers)
     if planned < 1:
-        return unsure("No load was planned.")
+        raise RecordIncompleteError("no load was planned")
     sent = sum(ledger.attempted for ledger in run.ledgers)
     share, late, worst = sent / planned, run.series.lag_p99, run.series.max_lag
+    if math.isnan(worst):
+        raise RecordIncompleteError("how late the load generator handed records over was not recorded")
     actual = f"{share:.1%} of {planned:,.0f} records, {worst * 1000:.1f} ms late at worst"
     details = {"sent": sent, "planned": planned, "lag_p99": late, "max_lag": worst}
     if share < run.record.objectives.achieved_over_offered:
         return unsure("Fewer records were sent than planned.", actual, **details)
-    if not (late <= LATE_P99 and worst <= LATE_MAX):
+    if late > LATE_P99 or worst > LATE_MAX:
         return unsure(
             "The load generator itself lagged, so that its silence can't be told from the platform's.", actual
         )
@@ -122,8 +124,11 @@ def _silence(run: Run, pace: float) -> str | None:
     return None
 
 
-def _planned(ledger: Ledger, end: float) -> float:
-    """Records that a producer's schedule has due before `end`."""
-    stages = ledger.header.stages
-    until = [*(stage.t for stage in stages[1:]), end]
+def _planned(ledger: Ledger, run: Run) -> float:
+    """Records that a producer's schedule had due until its arrivals ended."""
+    producer, stages = ledger.header.producer_id, ledger.header.stages
+    ends = [event.t for event in run.events_of("load.flushing") if event.data["producer_id"] == producer]
+    if not ends or not stages:
+        raise RecordIncompleteError(f"when the arrivals of producer {producer} began and ended is not in the record")
+    until = [*(stage.t for stage in stages[1:]), ends[-1]]
     return sum(stage.rate * max(0.0, t - stage.t) for stage, t in zip(stages, until, strict=True))

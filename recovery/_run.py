@@ -95,15 +95,15 @@ class Run:
     @cached_property
     def episodes(self) -> tuple[float, ...]:
         """The t0 of each fault. Faults that overlap (effective before the one before had recovered) are one."""
+        # Both by when it was, not by when it was proven: the proof of an effect may come after the recovery began.
+        began = [(float(event.data["since"]), 1) for event in self.record.events_of("fault.effective")]
+        ended = [(event.t, -1) for event in self.record.events_of("fault.recovered")]
         starts: list[float] = []
         on = 0
-        for event in self.record.events:
-            if event.kind == "fault.effective":
-                if on == 0:
-                    starts.append(float(event.data["since"]))
-                on += 1
-            elif event.kind == "fault.recovered":
-                on = max(0, on - 1)
+        for t, change in sorted(began + ended):
+            if change == 1 and on == 0:
+                starts.append(t)
+            on = max(0, on + change)
         return tuple(starts)
 
     @property

@@ -48,6 +48,7 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
     baseline_outage: bool = False,
     faults: Sequence[float] = (FAULT,),
     effective: bool = True,
+    proven_after: float = 0.8,
     recovered: bool | None = True,
     lost: Iterable[int] = (),
     twice: Iterable[int] = (),
@@ -88,6 +89,7 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
         baseline_outage: partition 1 is silent from 10 to 12 s.
         faults: when each fault is injected (a rolling kill has several).
         effective: whether they took effect.
+        proven_after: seconds until the effect was proven.
         recovered: whether the broker came back; None: it did, but nobody saw it.
         lost: acked records that the drain does not see.
         twice: records that it sees twice.
@@ -220,7 +222,7 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
         say(t, "experiment", "fault.injected", **fault, method="sigkill")
         if effective:
             proof = {"pod_uid": {"before": f"uid-{number}", "after": f"uid-{number}-new"}, "broker_left": True}
-            say(t + 0.8, "experiment", "fault.effective", **fault, proof=proof, since=START + t)
+            say(t + proven_after, "experiment", "fault.effective", **fault, proof=proof, since=START + t)
         else:
             say(t + 10, "experiment", "fault.ineffective", **fault, reason="the pod kept its container", waited=10.0)
         if effective and recovered:

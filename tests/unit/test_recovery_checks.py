@@ -205,6 +205,23 @@ def test_drain_that_contradicts_itself_is_not_complete(tmp_path: Path, wrong: di
         assert words in verdict.reason
 
 
+def test_undo_that_failed_after_the_run_is_seen_in_its_log(tmp_path: Path) -> None:
+    """`drill rollback` of a killed run writes the log only."""
+    record = build_record(tmp_path, rollback="pending")
+    with (record.path / "rollback.jsonl").open("a") as log:
+        log.write('{"op": "failed", "id": "r0", "error": "no such pod", "t": 1.0}\n')
+    verdict = _verdict(record, "rollback-clean")
+    assert (verdict.outcome, "no such pod" in verdict.reason) == (FAIL, True)
+
+
+def test_rollback_log_that_could_not_be_used_is_a_failure(tmp_path: Path) -> None:
+    """An undo that was not even tried is one that failed."""
+    record = build_record(tmp_path)
+    record.emit("rollback", "rollback.failed", id=None, error="not a line of a rollback log")
+    verdict = _verdict(RunRecord.open(record.path), "rollback-clean")
+    assert (verdict.outcome, "the rollback log" in verdict.reason) == (FAIL, True)
+
+
 def test_losses_are_listed(tmp_path: Path) -> None:
     """With partition, sequence numbers and times, and how far back they reach."""
     details = _verdict(build_record(tmp_path, lost=range(4800, 4830, 3)), "no-acked-record-lost").details

@@ -62,6 +62,13 @@ def test_rolling_kill_lists_every_outage(tmp_path: Path) -> None:
     assert _after_start(line, "t0") == 35
 
 
+def test_fault_that_is_proven_late_still_ends_before_the_next(tmp_path: Path) -> None:
+    """A proof that comes after the recovery does not make one episode of two."""
+    outages = ((0, 15, 18), (1, 35.5, 41))
+    line = timeline(build_record(tmp_path, faults=(15, 35), outages=outages, proven_after=14.5))
+    assert line.rto == pytest.approx(6.0, abs=0.03)
+
+
 def test_overlapping_faults_are_one_episode(tmp_path: Path) -> None:
     """Two brokers down at once: the outage counts from the first of the faults."""
     line = timeline(build_record(tmp_path, faults=(25, 30), outages=((0, 30.2, 41), (1, 30.2, 40.5))))
