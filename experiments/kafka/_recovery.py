@@ -76,8 +76,8 @@ def _whole(here: Site, ids: Sequence[int]) -> dict[str, Any]:
     expected = set(ids) | {replica for partition in state.partitions for replica in partition.replicas} | set(brokers)
     if absent := sorted(expected - set(brokers)):
         raise NotSeenError(f"broker {', '.join(map(str, absent))} has no pod")
-    if unready := [broker.pod.name for broker in brokers.values() if not broker.pod.ready]:
-        raise NotSeenError(f"{', '.join(unready)} is not Ready")
+    if unready := [broker.pod for broker in brokers.values() if not broker.pod.ready]:
+        raise NotSeenError(f"{unready[0].name} is not Ready: {', '.join(unready[0].waiting) or unready[0].phase}")
     if fenced := sorted(expected - set(state.brokers)):
         raise NotSeenError(f"broker {', '.join(map(str, fenced))} is not in the cluster's metadata")
     if offline := state.offline:

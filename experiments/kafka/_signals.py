@@ -60,10 +60,12 @@ class Armed:
         Raises:
             ClusterError: no answer within `timeout` seconds.
         """
-        line: str = self._streams.readline_stdout(timeout=timeout)
-        if not line.startswith("state "):
-            raise ClusterError(f"exec: no process state within {timeout:g} s")
-        return line.removeprefix("state ")
+        # To the end, not by line: readline_stdout loses a line that came together with the end of the connection.
+        self._streams.run_forever(timeout=timeout)
+        answer: str = self._streams.read_stdout(timeout=0).strip()
+        if not answer.startswith("state "):
+            raise ClusterError(f"exec: no process state within {timeout:g} s, but {answer!r}")
+        return answer.removeprefix("state ")
 
 
 @contextmanager

@@ -131,7 +131,7 @@ def test_stop_and_continue(broker_process: tuple[str, subprocess.Popen[bytes]]) 
     """A stop and its end both tell the state that the process is in afterwards."""
     name, process = broker_process
     with (
-        _signals.armed(CLUSTER, BROKER, name, _signals.STOP, dead_man=1) as stop,
+        _signals.armed(CLUSTER, BROKER, name, _signals.STOP, dead_man=5) as stop,
         _signals.armed(CLUSTER, BROKER, name, _signals.CONTINUE) as resume,
     ):
         stop.fire()
@@ -144,7 +144,7 @@ def test_stop_and_continue(broker_process: tuple[str, subprocess.Popen[bytes]]) 
 def test_the_dead_man_ends_a_stop_that_nobody_else_ends(broker_process: tuple[str, subprocess.Popen[bytes]]) -> None:
     """With the connection and the harness gone, the process continues all the same."""
     name, process = broker_process
-    with _signals.armed(CLUSTER, BROKER, name, _signals.STOP, dead_man=0.3) as stop:
+    with _signals.armed(CLUSTER, BROKER, name, _signals.STOP, dead_man=2) as stop:
         stop.fire()
         assert stop.state() == "T"
 
