@@ -125,6 +125,12 @@ def _whole(snapshot: Any, name: str) -> dict[str, Any]:
 
 
 def _trouble(pod: dict[str, Any]) -> str | None:
-    if pod["phase"] == "Succeeded" or (pod["ready"] and not pod["waiting"]):
+    if pod["waiting"]:
+        state = ", ".join(pod["waiting"])
+    elif pod.get("terminating"):
+        state = "Terminating"
+    elif pod["ready"] or pod["phase"] == "Succeeded":
         return None
-    return f"pod {pod['name']} is {pod['waiting'] or (pod['phase'] if pod['phase'] != 'Running' else 'not Ready')}"
+    else:
+        state = pod["phase"] if pod["phase"] != "Running" else "not Ready"
+    return f"pod {pod['name']} is {state}"

@@ -6,14 +6,16 @@ from drill.errors import RecordIncompleteError
 from drill.ledger import Ledger
 from drill.objectives import Objectives
 from recovery._check import Finding, check, counted, failed, passed, unsure
-from recovery._outages import FACTOR, FLOOR
 from recovery._run import Run
 
 SANE_P99 = 1.0
 """A baseline whose p99 latency is above this, s, is of a platform in trouble already."""
-LATE_P99, LATE_MAX = 0.1, FLOOR
-"""A scheduler that hands records over later than this, s, blurs an outage's edges (100 ms), or, at worst, could be
-taken for an outage itself (the shortest silence that counts as one)."""
+SANE_GAP = 0.5
+"""A path that is silent for longer than this in the baseline, s, is out at times anyway (at a rate that would let it
+speak at least ten times as often)."""
+LATE_P99, LATE_MAX = 0.1, SANE_GAP
+"""A scheduler that hands records over later than this, s, offers another load than planned, and its own stalls can be
+taken for the platform's. A shorter stall makes an outage look longer by no more than itself: `Timeline.error`."""
 
 
 @check(
@@ -116,7 +118,7 @@ def _sane_p99(objectives: Objectives) -> float:
 def _silence(run: Run, pace: float) -> str | None:
     """Which path was out before the fault; `pace` is the usual time between two of its records, s."""
     for path in run.timeline.paths:
-        if path.baseline_gap > max(FLOOR, FACTOR * pace):
+        if path.baseline_gap > max(SANE_GAP, 10 * pace):
             return f"{path.name} was silent for {path.baseline_gap:.2f} s"
         for outage in path.outages:
             if run.episodes and outage.t1 < run.t0 - path.threshold:

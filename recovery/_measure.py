@@ -1,5 +1,6 @@
 """How each instant of the time line is measured from the record."""
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -60,7 +61,7 @@ def measure(run: "Run") -> Timeline:
             "t4": t4,
             "t5": t5,
             "t6": t6,
-            "error": run.series.bin,
+            "error": known("error", lambda: _error(run)),
             "outage": None if open_ended else at_least,
             "outage_at_least": at_least,
             "outage_total": None if open_ended else _union(facts.outages),
@@ -127,6 +128,13 @@ def _drained(paths: tuple[Path, ...]) -> float:
     if behind:
         raise RecordIncompleteError(f"the backlog of {', '.join(behind)} was not seen to be drained")
     return max(path.t6 for path in paths if path.t6 is not None)
+
+
+def _error(run: "Run") -> float:
+    """A bin, and the worst stall of the load generator, during which it could not have seen an answer."""
+    if math.isnan(run.series.max_lag):
+        raise RecordIncompleteError("how late the load generator handed records over was not recorded")
+    return run.series.bin + run.series.max_lag
 
 
 def _union(found: tuple[Outage, ...]) -> float:

@@ -63,7 +63,8 @@ class Timeline(_Model):
     t6: float | None = None
     paths: tuple[Path, ...] = ()
     error: float | None = None
-    """By how much a measured outage may be off, s."""
+    """By how much a measured outage may be off, s: a bin of the counts and the load generator's worst lag. The lag can
+    only make an outage look longer."""
     outage: float | None = None
     """Client outage, t5 - t1: the longest of all paths; 0 when no path had one."""
     outage_at_least: float | None = None

@@ -372,7 +372,11 @@ def _pods(broker: int = 0, **different: Any) -> list[dict[str, Any]]:
             "phase": "Running",
             "ready": True,
             "restarts": 0,
-            "waiting": None,
+            "container_ids": {"kafka": f"containerd://{number:064x}"},
+            "waiting": [],
+            "running": ["kafka"],
+            "owner": "datahub-kafka-kafka-pool",
+            "terminating": False,
         }
         for number in range(3)
     ]

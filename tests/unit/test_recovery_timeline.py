@@ -29,7 +29,7 @@ def test_instants_of_a_leader_kill(tmp_path: Path) -> None:
     assert line.outage == pytest.approx(6.3, abs=0.03)
     assert line.rto == pytest.approx(6.3, abs=0.03)
     assert line.hidden == pytest.approx(RECOVERED - BROKER_BACK, abs=0.03)
-    assert line.error == 0.01
+    assert line.error == pytest.approx(0.0102, abs=1e-5)
     assert line.recovered
     assert [outage.path for outage in line.outages] == ["commodities-0"]
 
