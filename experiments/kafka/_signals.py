@@ -19,16 +19,24 @@ pid=$(pgrep -f "$1") || { echo "no process has $1 in its command line" >&2; exit
 case $pid in *[!0-9]*) echo "several processes have $1 in their command line:" $pid >&2; exit 3;; esac
 echo "armed $pid"; read -r fire || exit 4
 """
-_STATE = 'sed -n "s/^State:[[:space:]]*\\([A-Z]\\).*/state \\1/p" /proc/$pid/status'
+_STATE = """
+state() { sed -n 's/^State:[[:space:]]*\\([A-Za-z]\\).*/\\1/p' /proc/$pid/status; }
+"""
 KILL = _FIND + "kill -KILL $pid"
 STOP = (
     _FIND
-    # The dead man: in a session of its own it outlives this shell, the connection and the harness.
-    + 'setsid sh -c "sleep $2; kill -CONT $pid" </dev/null >/dev/null 2>&1 &\n'
-    + f"kill -STOP $pid; {_STATE}"
+    + _STATE
+    # The dead man: in a session of its own it outlives this shell, the connection and the harness. And a process
+    # stops only when it is scheduled next, on a busy machine some time after the signal.
+    + """
+setsid sh -c "sleep $2; kill -CONT $pid" </dev/null >/dev/null 2>&1 &
+kill -STOP $pid
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do [ "$(state)" = T ] && break; sleep 0.05; done
+echo "state $(state)"
+"""
 )
-CONTINUE = _FIND + f"kill -CONT $pid; {_STATE}"
-LOOK = _FIND + _STATE
+CONTINUE = _FIND + _STATE + 'kill -CONT $pid; echo "state $(state)"'
+LOOK = _FIND + _STATE + 'echo "state $(state)"'
 
 
 class ArmingError(ClusterError):

@@ -1,7 +1,5 @@
 """The scripts that signal a process inside a container, run here by a plain shell on a process of our own."""
 
-import os
-import signal
 import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
@@ -99,9 +97,9 @@ CLUSTER = cast("Cluster", Here())
 def broker_process() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A process with a name in its command line that nobody else has."""
     name = f"kafka.{uuid.uuid4().hex}"
-    with subprocess.Popen(["sh", "-c", "while :; do sleep 60; done", name], start_new_session=True) as process:
+    with subprocess.Popen(["bash", "-c", f"exec -a {name} sleep 1000"]) as process:
         yield name, process
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
 
 
 def process_state(pid: int) -> str:
@@ -167,13 +165,13 @@ def test_no_such_process() -> None:
 def test_two_such_processes(broker_process: tuple[str, subprocess.Popen[bytes]]) -> None:
     """Which of two processes is meant is not guessed."""
     name, _ = broker_process
-    with subprocess.Popen(["sh", "-c", "sleep 60; :", name], start_new_session=True) as second:
+    with subprocess.Popen(["bash", "-c", f"exec -a {name} sleep 1000"]) as second:
         with (
             pytest.raises(_signals.ArmingError, match="several processes have"),
             _signals.armed(CLUSTER, BROKER, name, _signals.KILL),
         ):
             pass
-        os.killpg(second.pid, signal.SIGKILL)
+        second.kill()
 
 
 class PidOne(ShellStreams):
