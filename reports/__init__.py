@@ -16,7 +16,7 @@ def write(record: RunRecord) -> Path:
 
 
 def junit(record: RunRecord) -> str:
-    """The run as JUnit XML: one test case for each check; inconclusive is an error, so that no gate reads it as pass."""
+    """The run as JUnit XML: a test case for each check; inconclusive is an error, so that no gate reads it as pass."""
     from reports._junit import junit as to_xml  # noqa: PLC0415
 
     return to_xml(record)

@@ -1,4 +1,4 @@
-"""What a reader must know before the verdict: a fault not undone, a run that was cut short, a record that was altered."""
+"""What a reader must know before the verdict: a fault not undone, a run cut short, a record that was altered."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,8 @@ from drill.record import RunRecord
 from drill.rollback import FILE, pending
 from reports._format import plain, plural
 from reports._measured import Missing, measured
+
+STILL_ON = "A fault may still be on: look at the cluster first, then run “drill rollback”."
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,10 @@ def rollbacks(record: RunRecord) -> list[Alarm]:
     for undo in pending(record.path / FILE):
         what = f"{undo.undo} ({plain(undo.arguments)})"
         if undo.id in errors:
-            text = f"{what}: {errors[undo.id]}. A fault may still be on: look at the cluster first, then run “drill rollback”."
+            text = f"{what}: {errors[undo.id]}. {STILL_ON}"
             found.append(Alarm("Rollback failed", text, grave=True))
         else:
-            text = f"{what} was registered and is not done. A fault may still be on: run “drill rollback”, then look at the cluster."
+            text = f"{what} was registered and is not done. {STILL_ON}"
             found.append(Alarm("Not rolled back", text, grave=True))
     return found
 
@@ -56,7 +58,11 @@ def _cut_short(record: RunRecord) -> list[Alarm]:
         Alarm("Interrupted", f"The run was ended early by {event.data.get('signal', 'a signal')}.", grave=False)
         for event in record.events_of("run.interrupted")
     ]
-    if not found and not record.events_of("run.finished") and isinstance(measured(record, lambda: record.manifest), Missing):
-        text = "The record was never closed: the harness was killed, or is still running. What it wrote until then is shown."
+    if (
+        not found
+        and not record.events_of("run.finished")
+        and isinstance(measured(record, lambda: record.manifest), Missing)
+    ):
+        text = "The record was never closed: the harness was killed or still runs. What it wrote until then is shown."
         found.append(Alarm("Not finished", text, grave=False))
     return found

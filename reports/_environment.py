@@ -2,7 +2,7 @@
 
 import hashlib
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable  # noqa: TC003 - as every other module has it
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,12 @@ def environment(record: RunRecord) -> dict[str, Facts]:
         facts = measured(record, read)
         found[name] = ((name, facts),) if isinstance(facts, Missing) else facts
     return found
+
+
+def preflight(record: RunRecord) -> tuple[tuple[str, bool, str], ...]:
+    """What was checked before the fault: (name, held, detail)."""
+    checks = record.evidence("preflight")["checks"]
+    return tuple((str(each["name"]), each["ok"] is True, str(each.get("detail") or "")) for each in checks)
 
 
 def reproduce(record: RunRecord) -> tuple[tuple[str, str], ...]:
@@ -70,7 +76,9 @@ def _run(record: RunRecord) -> Facts:
         ("Seed", measured(record, lambda: record.manifest["seed"])),
         ("Load", scenario.get("load")),
     ]
-    return tuple((name, value if isinstance(value, Missing) else plain(value)) for name, value in facts if value is not None)
+    return tuple(
+        (name, value if isinstance(value, Missing) else plain(value)) for name, value in facts if value is not None
+    )
 
 
 def _topic(record: RunRecord) -> Facts:

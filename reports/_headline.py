@@ -9,7 +9,7 @@ from drill.record import RunRecord
 from drill.series import ClientSeries
 from drill.verdicts import Outcome, Verdict
 from recovery import Timeline
-from reports._format import duration, number, plural
+from reports._format import MINUS, duration, number, plural
 from reports._measured import Missing, or_missing
 
 
@@ -36,7 +36,9 @@ def sentence(record: RunRecord, timeline: Timeline, books: Accounting | Missing)
 def reasons(verdicts: Sequence[Verdict], outcome: Outcome) -> tuple[Verdict, ...]:
     """The checks that kept the run from passing, those that decided the outcome first."""
     order = (Outcome.FAIL, Outcome.INCONCLUSIVE)
-    return tuple(verdict for kind in order for verdict in verdicts if verdict.outcome is kind and outcome is not Outcome.PASS)
+    return tuple(
+        verdict for kind in order for verdict in verdicts if verdict.outcome is kind and outcome is not Outcome.PASS
+    )
 
 
 def key_figures(
@@ -50,13 +52,13 @@ def key_figures(
     at_least = "at least " if timeline.outage is None else ""
     return (
         KeyFigure(
-            "Client outage (t5 − t1)",
+            f"Client outage (t5 {MINUS} t1)",
             _seconds(outage, at_least, timeline, "outage"),
             _join(exact, _goal(goals.client_outage), _worst(timeline)),
             "client-outage",
         ),
         KeyFigure(
-            "Recovery time (t5 − t0)",
+            f"Recovery time (t5 {MINUS} t0)",
             _seconds(rto, "at least " if timeline.rto is None else "", timeline, "rto"),
             _join(exact, _goal(goals.rto), "worst partition"),
             "rto",
@@ -91,9 +93,8 @@ def _outage(timeline: Timeline) -> str:
 def _losses(books: Accounting | Missing) -> str:
     if isinstance(books, Missing):
         return "whether an acknowledged record was lost was not measured"
-    if books.lost == 0:
-        return f"of {plural(books.acked, 'acknowledged record')} none was lost"
-    return f"of {plural(books.acked, 'acknowledged record')} {number(books.lost)} {'was' if books.lost == 1 else 'were'} lost"
+    were = {0: "none was", 1: "1 was"}.get(books.lost, f"{number(books.lost)} were")
+    return f"of {plural(books.acked, 'acknowledged record')} {were} lost"
 
 
 def _seconds(value: float | None, at_least: str, timeline: Timeline, field: str) -> str | Missing:
@@ -119,15 +120,17 @@ def _latency(series: ClientSeries | Missing, goals: Objectives) -> KeyFigure:
     if not samples:
         return KeyFigure(name, Missing("no record was acknowledged"), "")
     p99 = series.latency_between(0.99, series.start, series.start + len(series.intended))
-    return KeyFigure(name, duration(p99), _join("± 1 %", _goal(goals.latency_p99), f"{number(samples)} samples"), "latency-p99")
+    return KeyFigure(
+        name, duration(p99), _join("± 1 %", _goal(goals.latency_p99), f"{number(samples)} samples"), "latency-p99"
+    )
 
 
 def _hidden(timeline: Timeline) -> tuple[str | Missing, str]:
     if timeline.hidden is None:
         return Missing(timeline.unmeasured.get("hidden", "the record does not say why")), ""
     if timeline.hidden > 0:
-        return duration(timeline.hidden), "clients still out after the control plane said Ready (t5 − t4)"
-    return duration(-timeline.hidden), "clients were back before the control plane said Ready (t4 − t5)"
+        return duration(timeline.hidden), f"clients still out after the control plane said Ready (t5 {MINUS} t4)"
+    return duration(-timeline.hidden), f"clients were back before the control plane said Ready (t4 {MINUS} t5)"
 
 
 def _join(*parts: str) -> str:

@@ -37,7 +37,9 @@ def junit(record: RunRecord) -> str:
     suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
     suite.set("errors", str(sum(case.find("error") is not None for case in cases)))
     suite.set("skipped", "0")
-    suites = ET.Element("testsuites", {"name": "drill", **{key: suite.attrib[key] for key in ("tests", "failures", "errors")}})
+    suites = ET.Element(
+        "testsuites", {"name": "drill", **{key: suite.attrib[key] for key in ("tests", "failures", "errors")}}
+    )
     suites.append(suite)
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
@@ -68,4 +70,6 @@ def _body(verdict: Verdict) -> str:
 
 def _text(text: str) -> str:
     """Text without the characters that XML 1.0 can't hold, not even escaped."""
-    return "".join(letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )

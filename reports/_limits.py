@@ -19,29 +19,34 @@ def limits(
     series: ClientSeries | Missing,
 ) -> tuple[str, ...]:
     """Plain sentences, those that bear on the verdict first."""
-    found = [
-        f"This is one run with {plural(len(faults), 'fault')}. It shows what happened, not how often or how bad it can get: "
-        "a different moment, load or broker may recover slower."
-    ]
+    found = []
+    once = (
+        f"This is one run with {plural(len(faults), 'fault')}. It shows what happened, not how often or how bad it can "
+    )
+    found.append(once + "get: another moment, load or broker may recover slower.")
     if timeline.error is not None:
-        found.append(f"Outages are exact to ± {duration(timeline.error)}: answers are counted in bins of {_bin(series)}.")
+        found.append(
+            f"Outages are exact to ± {duration(timeline.error)}: answers are counted in bins of {_bin(series)}."
+        )
     if timeline.paths:
         low, high = (pick(path.threshold for path in timeline.paths) for pick in (min, max))
         span = duration(low) if low == high else f"{duration(low)} to {duration(high)}, by partition"
         found.append(f"A silence shorter than {span} is not told from jitter and does not count as an outage.")
     if not isinstance(books, Missing):
         found.append(
-            f"{plural(books.indeterminate, 'record')} got no definite answer; {number(books.indeterminate_seen)} of them "
-            "were found in the topic. They are never counted as acknowledged, nor as lost."
+            f"Records without a definite answer: {number(books.indeterminate)}, {number(books.indeterminate_seen)} of them "
+            "found in the topic. They count neither as acknowledged nor as lost."
         )
     if not isinstance(series, Missing):
+        late = f"The load itself was at most {duration(series.max_lag)} late (p99 {duration(series.lag_p99)})."
         found.append(
             "Latency counts from when a record was due, not from when it was sent, so that a stalled client can't hide "
-            f"waiting records. The load itself was at most {duration(series.max_lag)} late (p99 {duration(series.lag_p99)}). "
-            "Records that were never acknowledged have no latency and are in no percentile."
+            f"waiting records. {late} Records that were never acknowledged have no latency and are in no chart of it."
         )
     found.append("All times are of one clock, that of the machine that ran the load; it never steps during a run.")
-    found.append("Clients were where the load ran. What a client elsewhere saw (another network, DNS, proxy) was not measured.")
+    found.append(
+        "Clients were where the load ran. What a client elsewhere saw (another network, DNS, proxy) was not measured."
+    )
     if not record.events_of("observed.pods"):
         found.append("The pods were not observed, so that the control plane's view (t4) is not known.")
     return tuple(found)

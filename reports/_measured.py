@@ -37,7 +37,7 @@ def measured(record: RunRecord, read: Callable[[], T]) -> T | Missing:
     except DrillError as error:
         reason = str(error)
     except Exception as error:  # noqa: BLE001 - the reason reaches the page and the log
-        _log.warning("report.part-unreadable", part=getattr(read, "__qualname__", str(read)), exc_info=True)
+        _log.warning("report.part-unreadable", error=f"{type(error).__name__}: {error}")
         reason = f"this part of the record could not be read ({type(error).__name__}: {error})"
     # Where the folder lay when the page was drawn is nobody's business, and breaks the lines of a narrow page.
     for path, words in ((f"{record.path}/", ""), (f"{record.path}: ", "the record "), (str(record.path), "the record")):

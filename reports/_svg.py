@@ -5,6 +5,7 @@ from xml.etree import ElementTree as ET
 
 _EMPTY_PATHS = {"", "M0,0h0v0h0Z"}
 _NOISE = ("role", "pointer-events", "font-family", "stroke-miterlimit", "class")
+_REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _LONG = re.compile(r"\d+\.\d{2,}")
 
 
@@ -20,13 +21,13 @@ def inline(svg: str, name: str, title: str, desc: str) -> str:
     root = ET.fromstring(svg)  # noqa: S314 - our own renderer's output
     for parent in list(root.iter()):
         for child in list(parent):
-            if child.tag.endswith("}path") and child.get("d") in _EMPTY_PATHS:
+            if _draws_nothing(child):
                 parent.remove(child)
-            elif child.get("opacity") == "0" or child.get("class") == "background":
-                parent.remove(child)
+    # Vega counts its ids over the life of the process; ours depend on the chart alone.
+    ids = {each.get("id", ""): f"{name}-{at}" for at, each in enumerate(root.iter()) if "id" in each.attrib}
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
-        _clean(element, name)
+        _clean(element, ids)
     box = root.get("viewBox", "")
     root.attrib.clear()
     root.attrib.update({"viewBox": box, "role": "img", "aria-labelledby": f"{name}-title {name}-desc"})
@@ -37,15 +38,18 @@ def inline(svg: str, name: str, title: str, desc: str) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
-def _clean(element: ET.Element, name: str) -> None:
+def _draws_nothing(element: ET.Element) -> bool:
+    empty = element.tag.endswith("}path") and element.get("d") in _EMPTY_PATHS
+    return empty or element.get("opacity") == "0" or element.get("class") == "background"
+
+
+def _clean(element: ET.Element, ids: dict[str, str]) -> None:
     for attribute in [key for key in element.attrib if key in _NOISE or key.startswith("aria-")]:
         del element.attrib[attribute]
     if element.get("opacity") == "1":
         del element.attrib["opacity"]
-    if identity := element.get("id"):
-        element.set("id", f"{name}-{identity}")
     for key, value in element.attrib.items():
-        shorter = value.replace("url(#", f"url(#{name}-")
+        shorter = ids[value] if key == "id" else _REFERENCE.sub(lambda found: f"url(#{ids[found[1]]})", value)
         if key in ("d", "transform", "x2", "y2"):
             shorter = _LONG.sub(lambda number: f"{float(number[0]):.1f}", shorter)
         element.set(key, shorter)

@@ -5,20 +5,21 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from drill.ledger import Accounting, account, ledgers
 from drill.record import RunRecord
 from drill.verdicts import Outcome, Verdict, overall
 from recovery import Timeline, timeline
 from reports import _format
 from reports._alarms import alarms
-from reports._environment import environment, manifest_digest, reproduce
+from reports._books import COLUMNS, books, drain, sent
+from reports._environment import environment, manifest_digest, preflight, reproduce
 from reports._events import event_log
 from reports._faults import faults
 from reports._headline import key_figures, reasons, sentence
 from reports._limits import limits
 from reports._measured import Missing, measured
 from reports._objectives import not_set, objectives
-from reports.figures import Figures
+from reports._scene import Scene
+from reports.figures import figures
 
 INSTANTS = {
     "t0": "The fault took effect",
@@ -29,14 +30,16 @@ INSTANTS = {
     "t5": "Start of the first sustained good window of the worst partition",
     "t6": "The backlog was drained",
 }
-LOSSES = 100
-"""Most intervals of lost records on the page; the ledger has them all."""
 
 
 def render(record: RunRecord) -> str:
     """The report of a record, as one HTML page that needs no network."""
     templates = Environment(
-        loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     templates.filters |= _format.FILTERS
     templates.filters["href"] = _href
@@ -53,35 +56,36 @@ def view(record: RunRecord) -> dict[str, Any]:
     line = Timeline() if isinstance(times, Missing) else times
     hits = measured(record, lambda: faults(record))
     found = () if isinstance(hits, Missing) else hits
-    books = measured(record, lambda: account(ledgers(record), limit=LOSSES))
+    counted = measured(record, lambda: books(record))
     goals = measured(record, lambda: record.objectives)
-    figures = Figures(record, line, found)
-    series = measured(record, lambda: figures.series)
+    scene = Scene(record, line, found)
+    series = measured(record, lambda: scene.series)
     return {
         "record": record,
         "name": measured(record, lambda: str(record.scenario["name"])),
         "alarms": alarms(record),
         "outcome": outcome,
         "verdicts": verdicts,
-        "sentence": measured(record, lambda: sentence(record, line, books)),
+        "sentence": measured(record, lambda: sentence(record, line, counted)),
         "outcomes": {verdict.check: verdict.outcome for verdict in judged},
         "reasons": reasons(judged, outcome),
         "counts": {each: sum(verdict.outcome is each for verdict in judged) for each in Outcome},
-        "key_figures": measured(record, lambda: key_figures(line, goals, books, series)),
+        "key_figures": measured(record, lambda: key_figures(line, goals, counted, series)),
         "objectives": objectives(judged),
         "not_set": () if isinstance(goals, Missing) else not_set(goals),
         "timeline": times,
         "instants": [(name, what, getattr(line, name), line.unmeasured.get(name)) for name, what in INSTANTS.items()],
-        "figures": figures.all(),
-        "books": books,
-        "sent": _sent(record) if isinstance(books, Missing) else books,
-        "drain": measured(record, lambda: record.evidence("drain")),
+        "figures": figures(scene),
+        "books": counted,
+        "sent": measured(record, lambda: sent(record)),
+        "drain": measured(record, lambda: drain(record)),
+        "columns": COLUMNS,
         "faults": hits,
         "log": measured(record, lambda: event_log(record)),
-        "origin": measured(record, lambda: figures.origin),
-        "limits": measured(record, lambda: limits(record, line, found, books, series)),
+        "origin": measured(record, lambda: scene.origin),
+        "limits": measured(record, lambda: limits(record, line, found, counted, series)),
         "environment": environment(record),
-        "preflight": measured(record, lambda: record.evidence("preflight")["checks"]),
+        "preflight": measured(record, lambda: preflight(record)),
         "reproduce": measured(record, lambda: reproduce(record)),
         "digest": measured(record, lambda: manifest_digest(record)),
         "files": measured(record, lambda: len(record.manifest["files"])),
@@ -91,18 +95,6 @@ def view(record: RunRecord) -> dict[str, Any]:
         "seconds": measured(record, lambda: record.events[-1].t - record.first("run.started").t),
         "Outcome": Outcome,
     }
-
-
-def _sent(record: RunRecord) -> dict[str, int] | Missing:
-    """What the clients know by themselves, when the topic was not drained."""
-
-    def read() -> dict[str, int]:
-        found = ledgers(record)
-        attempted = sum(ledger.attempted for ledger in found)
-        acked, failed = (sum(getattr(ledger, name).count() for ledger in found) for name in ("acked", "failed"))
-        return {"attempted": attempted, "acked": acked, "failed": failed, "indeterminate": attempted - acked - failed}
-
-    return measured(record, read)
 
 
 def _href(path: str) -> str:

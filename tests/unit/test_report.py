@@ -3,9 +3,11 @@
 import json
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 import pytest
 import yaml
 
@@ -14,6 +16,7 @@ import reports
 from drill.record import RunRecord
 from drill.verdicts import Outcome, Verdict
 from reports.charts import SIZES
+from reports.page import render
 from tests.unit.records import build_record
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -30,38 +33,52 @@ class Page(HTMLParser):
         self.feed(html)
         assert not self._open, f"never closed: {self._open}"
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(  # noqa: D102 - html.parser's
+        self, tag: str, attrs: list[tuple[str, str | None]]
+    ) -> None:
         self.elements.append((tag, dict(attrs)))
         if tag not in VOID:
             self._open.append(tag)
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_startendtag(  # noqa: D102
+        self, tag: str, attrs: list[tuple[str, str | None]]
+    ) -> None:
         self.elements.append((tag, dict(attrs)))
 
-    def handle_endtag(self, tag: str) -> None:
+    def handle_endtag(self, tag: str) -> None:  # noqa: D102
         assert self._open.pop() == tag
 
-    def handle_data(self, data: str) -> None:
+    def handle_data(self, data: str) -> None:  # noqa: D102
         if self._open and self._open[-1] != "style":
             self.text += f" {data}"
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
+        """The attributes of every element of one kind."""
         return [attributes for name, attributes in self.elements if name == tag]
 
 
 def judged(record: RunRecord) -> RunRecord:
+    """The record with the verdicts that recovery gives it."""
     verdicts = [verdict.model_dump() for verdict in recovery.judge(record)]
     record.write_json("verdicts.json", {"verdicts": verdicts})
     return RunRecord.open(record.path)
 
 
 def drawn(record: RunRecord) -> tuple[str, Page]:
+    """The report as text and as elements."""
     html = reports.write(record).read_text()
     return html, Page(html)
 
 
+@pytest.fixture
+def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charts are built in full but not rendered to SVG, which takes most of a report's time."""
+    monkeypatch.setattr(alt.LayerChart, "save", lambda _, out, **__: out.write('<svg viewBox="0 0 1 1"/>'))
+
+
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunRecord, str, Page]:
+    """A whole record of a run that passed, and its report."""
     record = judged(build_record(tmp_path_factory.mktemp("runs")))
     return record, *drawn(record)
 
@@ -100,7 +117,9 @@ def test_numbers_on_the_page_are_those_of_the_record(good: tuple[RunRecord, str,
 def test_the_page_is_self_contained(good: tuple[RunRecord, str, Page]) -> None:
     """No script, nothing fetched, no handler, no address of any host."""
     _, html, page = good
-    assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form"} & {tag for tag, _ in page.elements}
+    assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form"} & {
+        tag for tag, _ in page.elements
+    }
     for _, attributes in page.elements:
         assert "src" not in attributes
         assert not [name for name in attributes if name.startswith("on")]
@@ -114,7 +133,7 @@ def test_the_page_is_accessible(good: tuple[RunRecord, str, Page]) -> None:
     assert page.all("html") == [{"lang": "en"}]
     levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]
     assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
     assert all(attributes.get("scope") in ("col", "row") for attributes in page.all("th"))
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
@@ -131,7 +150,11 @@ SPOILT: dict[str, tuple[dict[str, Any], str, str]] = {
     "lost": ({"lost": range(4000, 4600)}, "FAIL", "600 acknowledged records not found, in 3 intervals."),
     "not drained": ({"drained": False}, "INCONCLUSIVE", "Not complete:"),
     "no effect": ({"effective": False}, "INCONCLUSIVE", "not measured: the pod kept its container, after 10.00 s"),
-    "not recovered": ({"recovered": False, "outages": ((0, 25.0, float("inf")),)}, "FAIL", "clients were out for at least"),
+    "not recovered": (
+        {"recovered": False, "outages": ((0, 25.0, float("inf")),)},
+        "FAIL",
+        "clients were out for at least",
+    ),
     "no baseline": ({"baseline": False}, "INCONCLUSIVE", "how long clients were out was not measured"),
     "interrupted": ({"interrupted": True}, "INCONCLUSIVE", "The run was ended early by SIGINT."),
     "altered": ({"altered": True}, "", "changed after it was sealed: experiment.json"),
@@ -143,6 +166,7 @@ SPOILT: dict[str, tuple[dict[str, Any], str, str]] = {
 }
 
 
+@pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize("name", SPOILT)
 def test_a_spoilt_record_still_has_a_page_that_says_so(name: str, tmp_path: Path) -> None:
     """Whatever a record lacks is said in its place; the verdict never turns better for it."""
@@ -153,6 +177,7 @@ def test_a_spoilt_record_still_has_a_page_that_says_so(name: str, tmp_path: Path
     assert str(tmp_path) not in page.text
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_killed_run_has_a_readable_page(tmp_path: Path) -> None:
     """No journal, no drain, no manifest, no verdicts: inconclusive, and what must be done first is the first line."""
     record = build_record(tmp_path, killed=30.0)
@@ -166,6 +191,7 @@ def test_a_killed_run_has_a_readable_page(tmp_path: Path) -> None:
     assert "6,000" in text
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_every_file_of_a_record_may_be_missing_or_rubbish(tmp_path: Path) -> None:
     """Only scenario.yaml makes a folder a record: without any other file, or with rubbish in it, there is a page."""
     whole = judged(build_record(tmp_path))
@@ -176,11 +202,12 @@ def test_every_file_of_a_record_may_be_missing_or_rubbish(tmp_path: Path) -> Non
             path.unlink()
             if rubbish is not None:
                 path.write_bytes(rubbish)
-            html = reports.page.render(RunRecord.open(whole.path))
+            html = render(RunRecord.open(whole.path))
             assert "Integrity" in Page(html).text
             path.write_bytes(content)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_failed_rollback_is_the_very_first_line(tmp_path: Path) -> None:
     """Before even the verdict, because a fault may still be on."""
     _, page = drawn(judged(build_record(tmp_path, rollback="failed")))
@@ -190,7 +217,7 @@ def test_a_failed_rollback_is_the_very_first_line(tmp_path: Path) -> None:
 
 
 def test_hostile_text_stays_text(tmp_path: Path) -> None:
-    """Names, reasons, targets, settings and evidence paths from a record can neither make elements nor leave the folder."""
+    """What a record says, names and paths of evidence too, can neither make elements nor lead out of the folder."""
     bad = "</title></style><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }}"
     record = build_record(tmp_path)
     scenario = record.scenario | {"name": bad, "description": bad, "owner": bad, "hypothesis": {"title": bad}}
@@ -211,6 +238,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     assert all(link.startswith(("#", "./")) for link in links)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_losses_are_capped_on_the_page_with_the_rest_counted(tmp_path: Path) -> None:
     """Every other record of a partition lost is many intervals: the page shows a hundred and counts the others."""
     _, page = drawn(judged(build_record(tmp_path, lost=range(0, 3000, 6))))
@@ -219,12 +247,13 @@ def test_losses_are_capped_on_the_page_with_the_rest_counted(tmp_path: Path) -> 
     assert "The earliest 100 intervals are shown, 400 more are left out." in text
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_an_unjudged_record_is_inconclusive(tmp_path: Path) -> None:
     """No verdicts, or none in the list, never look like a pass."""
     record = build_record(tmp_path)
-    for verdicts in (None, {"verdicts": []}):
-        if verdicts is not None:
-            record.write_json("verdicts.json", verdicts)
+    for judged_already in (False, True):
+        if judged_already:
+            record.write_json("verdicts.json", {"verdicts": []})
         _, page = drawn(RunRecord.open(record.path))
         assert "INCONCLUSIVE" in page.text
         assert "PASS" not in page.text
@@ -233,5 +262,5 @@ def test_an_unjudged_record_is_inconclusive(tmp_path: Path) -> None:
 def test_the_same_record_gives_the_same_page(good: tuple[RunRecord, str, Page]) -> None:
     """Drawing again changes nothing, so that a difference means a different record."""
     record, html, _ = good
-    assert reports.page.render(RunRecord.open(record.path)) == html
+    assert render(RunRecord.open(record.path)) == html
     assert json.loads((record.path / "verdicts.json").read_text())

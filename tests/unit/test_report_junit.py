@@ -11,12 +11,14 @@ from tests.unit.records import build_record
 
 
 def suite_of(record: RunRecord) -> ET.Element:
+    """The one test suite of a record's JUnit XML."""
     suite = ET.fromstring(reports.junit(record)).find("testsuite")  # noqa: S314 - our own output
     assert suite is not None
     return suite
 
 
 def judged(record: RunRecord, verdicts: tuple[Verdict, ...] | None = None) -> RunRecord:
+    """The record with these verdicts, or those that recovery gives it."""
     chosen = recovery.judge(record) if verdicts is None else verdicts
     record.write_json("verdicts.json", {"verdicts": [verdict.model_dump() for verdict in chosen]})
     return RunRecord.open(record.path)
