@@ -79,13 +79,14 @@ def status() -> Status:
         for node in existing()
     )
     problems.extend(_problems(nodes, pods))
+    control_plane = _cgroups.memory(GROUP.name)
     return Status(
         state="partial" if problems else "up",
         problems=tuple(problems),
         nodes=nodes,
         pods=pods,
-        memory=_cgroups.memory(),
-        control_plane_memory=_cgroups.memory(GROUP.name),
+        memory=control_plane + sum(node.memory for node in nodes),
+        control_plane_memory=control_plane,
         kafka=kafka_bootstrap(len(nodes)) or None,
         kubeconfig=str(kubeconfig()) if kubeconfig().exists() else None,
     )
@@ -108,7 +109,14 @@ def _problems(nodes: tuple[NodeStatus, ...], pods: tuple[PodStatus, ...]) -> Ite
 
 def _ask_kubernetes() -> tuple[set[str], tuple[PodStatus, ...]]:
     """The names of the Ready nodes, and all pods."""
-    core = client.CoreV1Api(config.new_client_from_config(str(kubeconfig()), context=NAME))
+    api = config.new_client_from_config(str(kubeconfig()), context=NAME)
+    try:
+        return _ready_nodes_and_pods(client.CoreV1Api(api))
+    finally:
+        api.rest_client.pool_manager.clear()  # the client's own `close` leaves its connections open
+
+
+def _ready_nodes_and_pods(core: client.CoreV1Api) -> tuple[set[str], tuple[PodStatus, ...]]:
     nodes = {node.metadata.name for node in core.list_node(_request_timeout=5).items if _ready(node)}
     pods = tuple(
         PodStatus(

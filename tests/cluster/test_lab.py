@@ -1,0 +1,191 @@
+"""The lab itself: what is in it when it is up, and that nothing is left of it when it is down.
+
+The last two tests take it down; they bring it up again, because what else runs in this session counts on it.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient
+from kubernetes import client, config
+
+import lab
+from lab import _cgroups
+from lab._addresses import NAME, STATE, kafka_bootstrap, kubeconfig
+from lab._artifacts import build
+from lab._kubectl import kubectl
+from lab._run import run, until
+
+BROKER = "datahub-kafka-kafka-pool"
+
+
+@pytest.fixture
+def core(lab_up: None) -> Iterator[client.CoreV1Api]:  # noqa: ARG001 - order only
+    """The lab as anyone sees it who has its kubeconfig."""
+    api = config.new_client_from_config(str(kubeconfig()), context=NAME)
+    yield client.CoreV1Api(api)
+    api.rest_client.pool_manager.clear()
+
+
+def brokers(core: client.CoreV1Api) -> dict[str, str]:
+    """Container id by broker pod."""
+    pods = core.list_namespaced_pod("kafka", label_selector="app.kubernetes.io/name=kafka").items
+    return {pod.metadata.name: pod.status.container_statuses[0].container_id for pod in pods}
+
+
+def in_broker(script: str) -> str:
+    """What a shell script prints in the first broker's container, by the lab's own kubectl; failing is no error."""
+    kube = build(lambda _: nullcontext()).kube
+    return kubectl(kube, "exec", "--namespace=kafka", f"{BROKER}-0", "--", "sh", "-c", f"({script}) 2>&1 || true")
+
+
+def test_status_is_up(core: client.CoreV1Api) -> None:
+    """All nodes and pods are ready, and the memory of every part is seen."""
+    status = lab.status()
+    assert (status.state, status.problems) == ("up", ())
+    assert [node.ready for node in status.nodes] == [True] * len(core.list_node().items)
+    assert min(status.control_plane_memory, *(node.memory for node in status.nodes)) > 50 << 20
+    assert status.kafka == kafka_bootstrap(len(status.nodes))
+
+
+def test_second_up_changes_nothing(core: client.CoreV1Api) -> None:
+    """The same containers run before and after."""
+    before = brokers(core)
+    lab.up(len(lab.status().nodes))
+    assert len(before) == 3
+    assert brokers(core) == before
+
+
+def test_brokers_are_on_nodes_of_their_own_with_local_volumes(core: client.CoreV1Api) -> None:
+    """No node takes two brokers down, and a volume is of the type that Velero backs up."""
+    pods = core.list_namespaced_pod("kafka", label_selector="app.kubernetes.io/name=kafka").items
+    assert len({pod.spec.node_name for pod in pods}) == 3
+    volumes = core.list_persistent_volume().items
+    assert len(volumes) == 3
+    assert all(volume.spec.local.path for volume in volumes)
+
+
+def test_kafka_answers_on_the_host(core: client.CoreV1Api) -> None:
+    """Each broker is reachable at the address that it advertises, and the platform's topic is there."""
+    assert len(brokers(core)) == 3
+    metadata = AdminClient({"bootstrap.servers": kafka_bootstrap(3)}).list_topics(timeout=10)
+    assert sorted(metadata.brokers) == [0, 1, 2]
+    for broker in metadata.brokers.values():
+        socket.create_connection((broker.host, broker.port), timeout=5).close()
+    assert [len(each.replicas) for each in metadata.topics["commodities"].partitions.values()] == [3, 3, 3]
+
+
+@pytest.mark.usefixtures("lab_up")
+def test_names_and_services_work_in_pods() -> None:
+    """DNS, a Service on another node's pods, and the API server, all from inside a pod."""
+    connect = "bash -c '</dev/tcp/{}' && echo reached"
+    services = ("datahub-kafka-kafka-bootstrap.kafka.svc/9092", "kubernetes.default.svc/443")
+    others = tuple(f"{BROKER}-{index}.{BROKER}-headless.kafka.svc.cluster.local/9092" for index in (1, 2))
+    for address in services + others:
+        assert "reached" in in_broker(connect.format(address)), address
+    assert "reached" not in in_broker(connect.format("no-such-service.kafka.svc/9092"))
+
+
+@pytest.mark.usefixtures("lab_up")
+def test_signals_reach_the_broker_in_its_container() -> None:
+    """The JVM is not process 1 of its container, and the tools that find it are there."""
+    assert in_broker("ps -o comm= -p 1").strip() == "tini"
+    assert int(in_broker("pgrep -x java")) > 1
+
+
+def test_node_that_dies_is_brought_back(core: client.CoreV1Api) -> None:
+    """A node whose processes are killed makes the lab partial until another `up`; the broker keeps its volume."""
+    identity = "cat /var/lib/kafka/data/meta.properties"
+    before = in_broker(identity)
+    assert "directory.id=" in before
+    node = core.read_namespaced_pod(f"{BROKER}-0", "kafka").spec.node_name
+    _cgroups.kill(node)
+    status = lab.status()
+    assert status.state == "partial"
+    assert f"{node} does not run" in status.problems
+    lab.up(len(status.nodes))
+    until(lambda: lab.status().state == "up", timeout=120, what="a lab that is up")
+    assert in_broker(identity) == before
+
+
+def inventory() -> dict[str, list[str]]:
+    """Everything of this machine that a lab could leave behind."""
+    files = ("/var/lib/kubelet", "/var/lib/containerd", "/var/lib/cni", "/etc/cni", "/opt/cni", "/opt/containerd")
+    runs = ("/run/containerd", "/run/netns", "/var/log/pods", "/var/log/containers", STATE, kubeconfig())
+    sysctls = ("kernel/panic", "kernel/panic_on_oops", "vm/overcommit_memory", "net/ipv4/ip_forward")
+    return {
+        "processes": sorted(_processes()),
+        "mounts": sorted(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()),
+        "links": sorted(run("ip", "-brief", "link").split("\n")),
+        "routes": sorted(run("ip", "route", "show", "table", "all").split("\n")),
+        "rules": run("nft", "list", "ruleset").split("\n"),
+        "cgroups": [str(root / NAME) for root in _cgroups.hierarchies() if (root / NAME).exists()],
+        "files": [str(file) for file in (*files, *runs) if Path(file).exists()],
+        "sysctls": [Path("/proc/sys", name).read_text() for name in sysctls],
+    }
+
+
+def _processes() -> Iterator[str]:
+    """What runs from the lab's cache or state, or in a namespace that is not the host's."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            spaces = {(process / "ns" / kind).readlink() for kind in ("net", "mnt", "pid")}
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        host = {Path("/proc/self/ns", kind).readlink() for kind in ("net", "mnt", "pid")}
+        if spaces != host or command.startswith(str(STATE)) or "/drill/lab/programs" in command:
+            yield f"{process.name} {command}"
+
+
+@pytest.fixture
+def lab_down(lab_up: None) -> Iterator[dict[str, list[str]]]:  # noqa: ARG001 - order only
+    """The inventory of the machine without the lab; afterwards the lab is up again."""
+    lab.down()
+    yield inventory()
+    lab.down()
+    lab.up()
+
+
+def test_lab_grows_and_down_leaves_nothing(lab_down: dict[str, list[str]]) -> None:
+    """The machine is as it was before `up`; a second `down` and a status of nothing are no errors."""
+    assert not lab_down["cgroups"]
+    assert not lab_down["files"]
+    lab.up(1)
+    lab.up(2)
+    assert [node.ready for node in lab.status().nodes] == [True, True]
+    with pytest.raises(lab.LabPreflightError, match="2 nodes already"):
+        lab.up(1)
+    up = inventory()
+    for kind in ("processes", "links", "routes", "cgroups", "files"):
+        assert up[kind] != lab_down[kind], kind
+    lab.down()
+    lab.down()
+    assert inventory() == lab_down
+    assert lab.status().state == "down"
+
+
+def test_port_in_use_stops_up_before_it_starts(lab_down: dict[str, list[str]]) -> None:
+    """The message names the port, and nothing has been started."""
+    with socket.create_server(("0.0.0.0", 6443)), pytest.raises(lab.LabPreflightError, match="port 6443"):  # noqa: S104
+        lab.up()
+    assert inventory() == lab_down
+
+
+def test_half_killed_up_can_be_completed_or_removed(lab_down: dict[str, list[str]]) -> None:
+    """SIGKILL while nodes are starting: `status` says partial, `up` goes on, and `down` would remove it too."""
+    for finish in (lab.down, lab.up):
+        with subprocess.Popen([sys.executable, "-c", "import lab; lab.up()"], stderr=subprocess.DEVNULL) as up:
+            until(lambda: _cgroups.pids("node1"), timeout=60, what="the first process of a node")
+            os.kill(up.pid, signal.SIGKILL)
+        assert lab.status().state == "partial"
+        finish()
+        assert (inventory() == lab_down) is (finish is lab.down)
+    assert lab.status().state == "up"
