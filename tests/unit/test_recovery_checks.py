@@ -73,6 +73,7 @@ SPOILED: list[tuple[str, dict[str, Any], Outcome, str]] = [
     ("baseline-sane", {"outages": ((1, 10.0, 10.6),), "drained_after": 0.1}, INCONCLUSIVE, "was silent for 0.6"),
     ("baseline-sane", {"outages": ((1, 19.5, 22.0),)}, INCONCLUSIVE, "Before the fault"),
     ("baseline-sane", {"outages": ((1, 21.0, 24.0),)}, INCONCLUSIVE, "commodities-1 was out, 4.0 s before it"),
+    ("baseline-sane", {"outages": ((0, 1.0, 5.2),)}, INCONCLUSIVE, "of what was offered was acknowledged"),
     ("baseline-sane", {"slow": (8, 12, 1.5)}, INCONCLUSIVE, "latency was too high"),
     ("baseline-sane", {"failed": [2000]}, INCONCLUSIVE, "1 record failed"),
     ("offered-load-achieved", {"achieved": 0.95}, INCONCLUSIVE, "Fewer records"),
