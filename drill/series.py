@@ -31,7 +31,9 @@ Counts = npt.NDArray[np.uint32]
 
 def bucket_of(seconds: Floats) -> npt.NDArray[np.int64]:
     """The bucket of each latency; what is out of range goes to the first or the last one."""
-    places = np.log(np.maximum(seconds, _FLOOR) / _FLOOR) / math.log(_GROWTH)
+    # Single precision is a millionth, where a bucket is a fiftieth, and several times as fast.
+    logarithms = np.log(np.maximum(seconds, _FLOOR).astype(np.float32))
+    places = (logarithms - np.float32(math.log(_FLOOR))) * np.float32(1 / math.log(_GROWTH))
     return np.minimum(places.astype(np.int64), BUCKETS - 1)
 
 
@@ -47,6 +49,10 @@ def quantile(histogram: Array, q: float) -> float:
         return math.nan
     rank = max(1, math.ceil(q * total))
     return value_of(int(np.searchsorted(np.cumsum(histogram, dtype=np.int64), rank)))
+
+
+def _histogram(buckets: npt.NDArray[np.int64]) -> Counts:
+    return np.bincount(buckets, minlength=BUCKETS).astype(np.uint32)
 
 
 class SeriesWriter:
@@ -70,17 +76,17 @@ class SeriesWriter:
 
     def sent(self, at: float, intended: Floats) -> None:
         """Note that records due at `intended` were handed to the client at `at`."""
-        np.add.at(self._lag.rows[0], bucket_of(at - intended), 1)
+        self._lag.rows[0] += _histogram(bucket_of(at - intended))
 
     def acked(self, at: float, partitions: Sequences, intended: Floats) -> None:
         """Note that records due at `intended` in `partitions` were acknowledged at `at`."""
         self._count(at, partitions, 0)
         buckets = bucket_of(at - intended)
         second = int(at) - self._base
-        np.add.at(self._completed.reach(second + 1)[second], buckets, 1)
+        self._completed.reach(second + 1)[second] += _histogram(buckets)
         seconds = intended.astype(np.int64) - self._base
         rows = self._intended.reach(int(seconds.max()) + 1)
-        np.add.at(rows.reshape(-1), seconds * BUCKETS + buckets, 1)
+        np.add.at(rows.reshape(-1), seconds * BUCKETS + buckets, np.uint32(1))
 
     def failed(self, at: float, partitions: Sequences) -> None:
         """Note that records in `partitions` were given up or refused at `at`, definitely or not."""

@@ -7,8 +7,10 @@ records of a run have one length, so that a batch of them is one matrix of bytes
 """
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from zlib import crc32
 
@@ -71,24 +73,61 @@ class Decoded:
     Attributes:
         marked: whether it carries a drill header at all (of any run).
         intact: whether it does and its checksum is right.
-        fields: run, producer, sequence and due of each, meaningful where intact.
     """
 
     def __init__(self, values: Sequence[bytes], size: int) -> None:
-        matrix = np.frombuffer(b"".join(values), dtype=np.uint8).reshape(len(values), size)
-        self.marked = (matrix[:, : len(PREFIX)] == np.frombuffer(PREFIX, dtype=np.uint8)).all(axis=1)
-        self.fields = _unhex(matrix[:, len(PREFIX) : _FIELDS_END]).view(_FIELDS)[:, 0]
+        self._wire = _on_the_wire(values, size)
+        self.marked = self._wire["prefix"] == PREFIX
         # The digits are compared, not what they decode to: what is no digit must not pass for one.
-        digits = _hex(_crcs([value[_CRC_END:] for value in values]).astype(">u4"))
-        self.intact = self.marked & (matrix[:, len(PREFIX) : _CRC_END] == digits).all(axis=1)
+        digits = _hex(_crcs(self._wire["checked"].tolist()).astype(">u4")).view("S8")[:, 0]
+        self.intact = self.marked & (self._wire["crc"] == digits)
+
+    def by(self, run_id: str, producer_id: int) -> npt.NDArray[np.bool_]:
+        """Which of them are one producer's, as far as their headers can be believed."""
+        run, producer = b"%016x" % run_tag(run_id), b"%08x" % producer_id
+        mine: npt.NDArray[np.bool_] = (self._wire["run"] == run) & (self._wire["producer"] == producer)
+        return mine
+
+    @property
+    def sequences(self) -> npt.NDArray[np.int64]:
+        """The sequence numbers, meaningful where intact."""
+        return _numbers(self._wire["sequence"])
+
+    @property
+    def due(self) -> npt.NDArray[np.int64]:
+        """When they were due, ns since the epoch, meaningful where intact."""
+        return _numbers(self._wire["due"])
 
 
 def sequences_of(values: Sequence[bytes], size: int) -> npt.NDArray[np.int64]:
     """The sequence numbers of a producer's own records, which no network has touched: no checksum is looked at."""
-    matrix = np.frombuffer(b"".join(values), dtype=np.uint8).reshape(len(values), size)
-    start = len(PREFIX) + 2 * _FIELDS.fields["sequence"][1]  # type: ignore[index]
-    sequences: npt.NDArray[np.int64] = _unhex(matrix[:, start : start + 16]).view(">u8")[:, 0].astype(np.int64)
-    return sequences
+    return _numbers(_on_the_wire(values, size)["sequence"])
+
+
+def _on_the_wire(values: Sequence[bytes], size: int) -> npt.NDArray[Any]:
+    return np.frombuffer(b"".join(values), dtype=_layout(size))
+
+
+@cache
+def _layout(size: int) -> np.dtype[Any]:
+    """A record as text fields, and the same bytes once more as what the checksum covers."""
+    names = _FIELDS.names or ()
+    widths = [2 * _FIELDS[name].itemsize for name in names]
+    return np.dtype(
+        {
+            "names": ["prefix", *names, "checked"],
+            "formats": [f"S{len(PREFIX)}", *(f"S{width}" for width in widths), f"V{size - _CRC_END}"],
+            "offsets": [0, *itertools.accumulate(widths[:-1], initial=len(PREFIX)), _CRC_END],
+            "itemsize": size,
+        }
+    )
+
+
+def _numbers(digits: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """What 16 hex digits each mean; what is no digit counts as 0."""
+    nibbles: Bytes = _NIBBLE.take(np.ascontiguousarray(digits).view(np.uint8).reshape(-1, 16))
+    octets = (nibbles[:, ::2] << np.uint8(4)) | nibbles[:, 1::2]
+    return octets.view(">u8")[:, 0].astype(np.int64)
 
 
 def _crcs(contents: Sequence[bytes]) -> npt.NDArray[np.uint32]:
@@ -96,16 +135,11 @@ def _crcs(contents: Sequence[bytes]) -> npt.NDArray[np.uint32]:
 
 
 def _rows(matrix: Bytes) -> list[bytes]:
-    count, width = matrix.shape
-    content = matrix.tobytes()
-    return [content[at : at + width] for at in range(0, count * width, width)]
+    # A list of opaque items is the fastest way to many small byte strings.
+    rows: list[bytes] = np.ascontiguousarray(matrix).view(f"V{matrix.shape[1]}")[:, 0].tolist()
+    return rows
 
 
 def _hex(fields: npt.NDArray[Any]) -> Bytes:
     octets = np.ascontiguousarray(fields).view(np.uint8)
     return _HEX.take(octets, axis=0).reshape(len(fields), -1)
-
-
-def _unhex(digits: Bytes) -> Bytes:
-    nibbles: Bytes = _NIBBLE.take(digits)
-    return (nibbles[:, ::2] << np.uint8(4)) | nibbles[:, 1::2]

@@ -13,7 +13,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 from pydantic import BaseModel, ConfigDict
 
 from drill import clock
-from load._codec import HEADER_BYTES, Decoded, run_tag
+from load._codec import HEADER_BYTES, Decoded
 
 _BATCH = 10_000
 
@@ -92,23 +92,21 @@ class Sightings:
 
 def tally_batch(values: Sequence[bytes], job: Job, tally: Tally, sightings: Sequence[Sightings]) -> None:
     """Add a batch of values, in the order of the log, to the tally and the sightings."""
-    fitting = [value for value in values if len(value) == job.record_size]
-    others = [value for value in values if len(value) != job.record_size]
     tally.read += len(values)
-    for value in others:
-        alone = Decoded([value], len(value)) if len(value) >= HEADER_BYTES else None
-        damaged = alone is not None and bool(alone.marked[0] and not alone.intact[0])
-        tally.corrupt += damaged
-        tally.foreign += not damaged
-    if not fitting:
+    if other_sizes := set(map(len, values)) - {job.record_size}:
+        for value in (each for each in values if len(each) in other_sizes):
+            damaged = _is_damaged(value)
+            tally.corrupt += damaged
+            tally.foreign += not damaged
+        values = [value for value in values if len(value) == job.record_size]
+    if not values:
         return
-    decoded = Decoded(fitting, job.record_size)
+    decoded = Decoded(values, job.record_size)
     tally.corrupt += int((decoded.marked & ~decoded.intact).sum())
-    ours = np.zeros(len(fitting), dtype=np.bool_)
+    ours = np.zeros(len(values), dtype=np.bool_)
     for each in sightings:
-        mine = decoded.intact & (decoded.fields["run"] == run_tag(each.writer.run_id))
-        mine &= decoded.fields["producer"] == each.writer.producer_id
-        duplicates, reordered, impossible = each.add(decoded.fields["sequence"][mine].astype(np.int64))
+        mine = decoded.intact & decoded.by(each.writer.run_id, each.writer.producer_id)
+        duplicates, reordered, impossible = each.add(decoded.sequences[mine])
         tally.duplicates += duplicates
         tally.reordered += reordered
         tally.corrupt += impossible
@@ -116,6 +114,14 @@ def tally_batch(values: Sequence[bytes], job: Job, tally: Tally, sightings: Sequ
         ours |= mine
     tally.ours += int(ours.sum())
     tally.foreign += int((~ours & (~decoded.marked | decoded.intact)).sum())
+
+
+def _is_damaged(value: bytes) -> bool:
+    """Whether a record of another size carries a drill header, and a checksum that is wrong."""
+    if len(value) <= HEADER_BYTES:
+        return False
+    decoded = Decoded([value], len(value))
+    return bool(decoded.marked[0] and not decoded.intact[0])
 
 
 def read(job: Job) -> tuple[Tally, list[Sightings]]:

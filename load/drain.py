@@ -50,7 +50,7 @@ def drain(record: RunRecord, settings: Settings, deadline: float) -> bool:
     if len({(each.header.topic, each.header.partitions, each.header.record_size) for each in found}) > 1:
         raise RecordIncompleteError(f"{record.path}: the producers disagree on topic, partitions or record size")
     connection = client_config(settings.kafka) | _CONSUMER
-    started = clock.now()
+    started = reading = clock.now()
     tallies: dict[int, Tally] = {}
     reasons: list[str] = []
     try:
@@ -59,20 +59,21 @@ def drain(record: RunRecord, settings: Settings, deadline: float) -> bool:
         reasons.append(f"no offsets: {error.args[0].str()}")
     else:
         record.emit("drain", "drain.started", end_offsets={str(job.partition): job.end for job in jobs})
+        reading = clock.now()
         tallies, reasons = _read(record, jobs)
     reason = "; ".join(reasons) or None
-    seconds = clock.now() - started
+    finished = clock.now()
     record.write_evidence(
         "drain",
         {
             "complete": reason is None,
             "reason": reason,
             "started": started,
-            "finished": started + seconds,
-            "seconds": seconds,
+            "finished": finished,
+            "seconds": finished - started,
             "topic": found[0].header.topic,
             "partitions": {str(partition): tally.model_dump() for partition, tally in tallies.items()},
-            "rate": sum(tally.read for tally in tallies.values()) / seconds,
+            "rate": sum(tally.read for tally in tallies.values()) / (finished - reading),
         },
     )
     record.emit("drain", "drain.finished", complete=reason is None, reason=reason)

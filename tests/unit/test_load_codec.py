@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from load._codec import HEADER_BYTES, Decoded, Encoder, run_tag, sequences_of
+from load._codec import HEADER_BYTES, Decoded, Encoder, sequences_of
 
 DUE = 1_763_906_400.123
 
@@ -20,11 +20,12 @@ def test_fields_come_back() -> None:
     values = _encode(first=2**40)
     decoded = Decoded(values, len(values[0]))
     assert decoded.intact.all()
-    assert set(decoded.fields["run"].tolist()) == {run_tag("run")}
-    assert set(decoded.fields["producer"].tolist()) == {3}
-    assert decoded.fields["sequence"].tolist() == list(range(2**40, 2**40 + 50))
-    assert decoded.fields["due"] / 1e9 == pytest.approx(DUE + np.arange(2**40, 2**40 + 50) / 1000, abs=1e-6)
-    assert sequences_of(values, len(values[0])).tolist() == decoded.fields["sequence"].tolist()
+    assert decoded.by("run", 3).all()
+    assert not decoded.by("run", 4).any()
+    assert not decoded.by("ruin", 3).any()
+    assert decoded.sequences.tolist() == list(range(2**40, 2**40 + 50))
+    assert decoded.due / 1e9 == pytest.approx(DUE + np.arange(2**40, 2**40 + 50) / 1000, abs=1e-6)
+    assert sequences_of(values, len(values[0])).tolist() == decoded.sequences.tolist()
 
 
 def test_a_record_is_json_with_a_price() -> None:
