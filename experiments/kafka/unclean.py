@@ -67,8 +67,8 @@ def force_unclean_election(
         finally:
             _pause.resume(FAULT, [follower], resumes, undos)
     _await(FAULT, leader, lambda: _replaced(here, death, topic, partition), effect_timeout)
-    death.proof["isr_before"] = [leader.id]
     _kill.emit_effective(FAULT, leader, death.proof, death.since)
+    record.emit("experiment", "fault.undone", fault=FAULT, target=leader.as_target())
     return [{"target": leader.as_target(), "proof": death.proof, "since": death.since}]
 
 
@@ -137,9 +137,12 @@ def _dead(here: Site, death: Death) -> None:
 
 def _replaced(here: Site, death: Death, topic: str, partition: int) -> None:
     """The old leader is kept down meanwhile: back in time, it would still be the clean choice."""
-    now = here.brokers()
-    _kill.keep_down(here, FAULT, [death.broker], now)
+    now, expected = here.brokers(), Expected(membership=False, partition=(topic, partition))
     death.see_pod(now.get(death.broker.id))
-    death.see_kafka(here.state())
-    if missing := death.missing(Expected(membership=False, partition=(topic, partition))):
+    try:
+        death.see_kafka(here.state())
+    finally:
+        if missing := death.missing(expected):
+            _kill.keep_down(here, FAULT, [death.broker], now)
+    if missing:
         raise NotSeenError(missing)
