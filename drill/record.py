@@ -8,15 +8,15 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import structlog
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from drill import clock
 from drill.errors import RecordIncompleteError
@@ -26,6 +26,8 @@ from drill.verdicts import Verdict
 RECORD_VARIABLE = "DRILL_RECORD"
 DERIVED = ("manifest.json", "verdicts.json", "report.html", "junit.xml")
 """Files that `drill judge` and `drill report` can make anew; the manifest's hashes leave them out."""
+
+T = TypeVar("T")
 
 _log = structlog.get_logger()
 
@@ -94,14 +96,14 @@ class RunRecord:
 
     def write_json(self, name: str, content: Any) -> str:
         """Write a JSON file atomically; returns its path inside the record."""
-        return self.write_text(name, json.dumps(content, indent=2, default=str) + "\n")
+        return self.write_text(name, json.dumps(content, indent=2, default=_plain, allow_nan=False) + "\n")
 
     def write_text(self, name: str, content: str) -> str:
         """Write a text file atomically; returns its path inside the record."""
         target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{target.name}.partial")
-        partial.write_text(content)
+        partial.write_text(content, encoding="utf-8")
         partial.replace(target)
         return name
 
@@ -112,6 +114,14 @@ class RunRecord:
     def seal(self, facts: dict[str, Any]) -> None:
         """Write the manifest: `facts` (versions, cluster, configuration, seed) and the SHA-256 of every file."""
         self.write_json("manifest.json", {**facts, "files": self._digests()})
+
+    def amend(self, change: Callable[[], T]) -> T:
+        """Make a change that belongs to the record (a late rollback); one that was sealed and intact is so after it."""
+        sealed = (self.path / "manifest.json").is_file() and not self.altered_files()
+        result = change()
+        if sealed:
+            self.seal({name: value for name, value in self.manifest.items() if name != "files"})
+        return result
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -126,7 +136,10 @@ class RunRecord:
     @cached_property
     def objectives(self) -> Objectives:
         """The scenario's objectives."""
-        return Objectives.model_validate(self.scenario.get("objectives", {}))
+        try:
+            return Objectives.model_validate(self.scenario.get("objectives", {}))
+        except ValidationError as error:
+            raise RecordIncompleteError(f"{self.path / 'scenario.yaml'}: objectives: {error}") from error
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -141,8 +154,12 @@ class RunRecord:
     @cached_property
     def events(self) -> tuple[Event, ...]:
         """The time line in the order of time. A last line that a killed writer left half-written is left out."""
-        lines = self._text("events.jsonl").split("\n")
-        return tuple(sorted((Event.model_validate_json(line) for line in lines[:-1] if line), key=lambda e: e.t))
+        *lines, _half_written = self._text("events.jsonl").split("\n")
+        try:
+            events = [Event.model_validate_json(line) for line in lines]
+        except ValidationError as error:
+            raise RecordIncompleteError(f"{self.path / 'events.jsonl'}: a line is no event: {error}") from error
+        return tuple(sorted(events, key=lambda event: event.t))
 
     def events_of(self, kind: str) -> tuple[Event, ...]:
         """The events of one kind, in the order of time."""
@@ -170,7 +187,7 @@ class RunRecord:
 
     def altered_files(self) -> tuple[str, ...]:
         """Files whose SHA-256 is no longer the manifest's, that are missing, or that the manifest does not know."""
-        sealed, present = self.manifest["files"], self._digests()
+        sealed, present = self.manifest.get("files", {}), self._digests()
         return tuple(sorted(name for name in sealed.keys() | present.keys() if sealed.get(name) != present.get(name)))
 
     def _digests(self) -> dict[str, str]:
@@ -195,7 +212,7 @@ class RunRecord:
 
     def _text(self, name: str) -> str:
         try:
-            return (self.path / name).read_text()
+            return (self.path / name).read_text(encoding="utf-8")
         except FileNotFoundError as error:
             raise RecordIncompleteError(f"{self.path}: has no {name}") from error
 
@@ -211,6 +228,17 @@ def emit(source: str, kind: str, *, at: float | None = None, **data: Any) -> Non
     _log.info(kind, source=source, **data)
     if (record := current()) is not None:
         record.emit(source, kind, at=at, **data)
+
+
+def _plain(value: Any) -> Any:
+    """JSON for what the rooms hand over besides plain types: numpy's numbers, paths, sets of names, times."""
+    if hasattr(value, "item"):
+        return value.item()
+    if isinstance(value, frozenset | set):
+        return sorted(value)
+    if isinstance(value, Path | datetime):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no place in a record: {value!r}")
 
 
 def _sha256(path: Path) -> str:

@@ -177,7 +177,7 @@ class _Runner:
             self._run_experiment()
         with self._phase("recovery", "until every client path is good again"):
             timeout = self.scenario.objectives.recovery_timeout
-            if not self._until(self._has_recovered, timeout, "recovery"):
+            if not self._until(self._has_recovered, timeout, "recovery", every=1):
                 self.record.emit("runner", "recovery.not-seen", waited=timeout)
 
     def _run_experiment(self) -> None:
@@ -270,7 +270,7 @@ class _Runner:
             clock.ANCHOR_VARIABLE: clock.anchor(),
         }
 
-    def _until(self, condition: Callable[[], bool], timeout: float, what: str) -> bool:
+    def _until(self, condition: Callable[[], bool], timeout: float, what: str, every: float = _POLL) -> bool:
         """Wait for `condition`, at most `timeout` seconds, while the load lives; whether it came."""
         deadline = time.monotonic() + timeout
         while not condition():
@@ -282,7 +282,7 @@ class _Runner:
                 )
             if time.monotonic() >= deadline:
                 return False
-            time.sleep(_POLL)
+            time.sleep(every)
         return True
 
     def _under_load(self, seconds: float, what: str) -> None:

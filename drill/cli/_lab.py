@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -34,6 +35,13 @@ def clear_errors() -> Iterator[None]:
     except lab.LabError as error:
         say(f"drill: {error}")
         leave(ExitCode.HARNESS_ERROR)
+
+
+def lab_kubeconfig() -> Path:
+    """Where the lab's kubeconfig is, or will be."""
+    import lab  # noqa: PLC0415 - lazy
+
+    return lab.kubeconfig()
 
 
 def bring_up() -> None:
@@ -88,12 +96,20 @@ def status(output: AsOutput = Output.TEXT) -> None:
     import lab  # noqa: PLC0415 - lazy
 
     with clear_errors():
-        found = asdict(lab.status())
+        found = lab.status()
     if output is Output.JSON:
-        print_json(found)
-    else:
-        for name, value in found.items():
-            typer.echo(f"{name:<14}{value}")
+        print_json(asdict(found))
+        return
+    typer.echo(f"{found.state}, {found.memory / 1e9:.2f} GB ({found.control_plane_memory / 1e9:.2f} GB control plane)")
+    for problem in found.problems:
+        typer.echo(f"  problem: {problem}")
+    for node in found.nodes:
+        ready = "Ready" if node.ready else "not ready" if node.running else "not running"
+        typer.echo(f"{node.name:<8}{node.address:<16}{ready:<13}{node.memory / 1e9:.2f} GB")
+    for pod in found.pods:
+        ready = "Ready" if pod.ready else "not ready"
+        typer.echo(f"{pod.namespace}/{pod.name}  {pod.node}  {pod.phase}  {ready}  {pod.restarts} restarts")
+    typer.echo(f"kafka: {found.kafka}\nkubeconfig: {found.kubeconfig} (context {LAB_CONTEXT})")
 
 
 def doctor(output: AsOutput = Output.TEXT) -> None:
@@ -108,7 +124,7 @@ def doctor(output: AsOutput = Output.TEXT) -> None:
         print_json([asdict(each) for each in findings])
     else:
         for each in findings:
-            typer.echo(f"{'ok' if each.ok else 'MISSING':<9}{each.name:<24}{each.detail}")
+            typer.echo(f"{'ok' if each.ok else 'MISSING':<9}{each.name:<28}{each.detail}")
             if not each.ok:
-                typer.echo(f"{'':<9}{'':<24}{each.remedy}")
+                typer.echo(f"{'':<9}{'':<28}{each.remedy}")
     leave(ExitCode.PASS if all(each.ok for each in findings) else ExitCode.USAGE)

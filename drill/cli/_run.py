@@ -1,5 +1,6 @@
 """`drill run`, `drill plan`, `drill rollback`: the commands that meet a cluster."""
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +20,7 @@ from drill.cli._common import (
     say,
     settings,
 )
-from drill.cli._lab import LAB_CONTEXT, bring_up, take_down
+from drill.cli._lab import LAB_CONTEXT, bring_up, lab_kubeconfig, take_down
 from drill.exits import ExitCode
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def run(
 
     drill = reader.read(reader.find(scenario))
     if lab:
-        context = LAB_CONTEXT
+        context, kubeconfig = LAB_CONTEXT, lab_kubeconfig()
     chosen = settings(context=context, kubeconfig=kubeconfig, runs=runs)
     begun = time.monotonic()
     if lab:
@@ -146,11 +147,12 @@ def rollback(run: RunFolder, context: Context = None, kubeconfig: Kubeconfig = N
     """
     configure_logging(verbose=False)
     from drill import rollback as log  # noqa: PLC0415 - lazy
-    from drill.record import RunRecord  # noqa: PLC0415 - lazy
+    from drill.record import RECORD_VARIABLE, RunRecord  # noqa: PLC0415 - lazy
 
     record = RunRecord.open(run)
     settings(context=context or record.scenario["target"]["context"], kubeconfig=kubeconfig)
-    results = log.undo_pending(record.path / log.FILE)
+    os.environ[RECORD_VARIABLE] = str(record.path)
+    results = record.amend(lambda: log.undo_pending(record.path / log.FILE))
     for result in results:
         typer.echo(f"undone {result.undo}" if result.ok else f"NOT UNDONE {result.undo}: {result.error}")
     if not results:

@@ -32,7 +32,7 @@ def lab_up() -> Iterator[None]:
 def lab_kafka(lab_up: None, monkeypatch: pytest.MonkeyPatch) -> Settings:  # noqa: ARG001 - order only
     """Settings for the lab, in the environment too, where experiments and load look for them."""
     monkeypatch.setenv(settings.FILE_VARIABLE, str(ROOT / "drill.toml"))
-    chosen = settings.load(context="drill-lab")
+    chosen = settings.load(context="drill-lab", kubeconfig=lab.kubeconfig())
     for name, value in chosen.environment().items():
         monkeypatch.setitem(os.environ, name, value)
     return chosen

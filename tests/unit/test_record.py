@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from drill.errors import RecordIncompleteError
@@ -63,3 +64,33 @@ def test_seal_notices_changed_added_and_removed_files(record: RunRecord) -> None
     record.write_evidence("c", 1)
     (record.path / "evidence" / "b.json").unlink()
     assert record.altered_files() == ("evidence/a.json", "evidence/b.json", "evidence/c.json")
+
+
+def test_a_late_rollback_keeps_a_sealed_record_intact(record: RunRecord) -> None:
+    """And does not hide an alteration that came before it."""
+    record.seal({"run_id": "r"})
+    record.amend(lambda: record.emit("rollback", "rollback.done"))
+    assert RunRecord(record.path).altered_files() == ()
+    record.write_evidence("a", 1)
+    record.amend(lambda: record.emit("rollback", "rollback.done"))
+    assert "evidence/a.json" in RunRecord(record.path).altered_files()
+
+
+@pytest.mark.parametrize("value", [float("nan"), object()])
+def test_what_is_not_json_is_not_written(record: RunRecord, value: object) -> None:
+    """A number that is none, or a thing turned into text, would lie to the reader."""
+    with pytest.raises((ValueError, TypeError)):
+        record.write_evidence("a", {"x": value})
+
+
+def test_numpys_numbers_are_numbers(record: RunRecord) -> None:
+    """Not text."""
+    record.write_evidence("a", {"x": np.float32(0.5), "n": np.int64(7)})
+    assert record.evidence("a") == {"x": 0.5, "n": 7}
+
+
+def test_a_line_that_is_no_event_is_told(record: RunRecord) -> None:
+    """As what the record lacks, so that a check reads it as inconclusive."""
+    (record.path / "events.jsonl").write_text("nonsense\n")
+    with pytest.raises(RecordIncompleteError, match=r"events\.jsonl"):
+        _ = record.events
