@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from drill.errors import RecordIncompleteError
-from drill.ledger import Accounting, account, ledgers
+from drill.ledger import ledgers
 from drill.record import RunRecord
 
-LOSSES = 100
-"""Most intervals of lost records on the page; the ledger has them all."""
 COLUMNS = ("start", "end", "read", "ours", "foreign", "duplicates", "reordered", "corrupt")
 
 
@@ -35,11 +33,6 @@ class Drain:
     seconds: float | None
     rate: float | None
     partitions: dict[str, tuple[int | None, ...]]
-
-
-def books(record: RunRecord) -> Accounting:
-    """The sums over every ledger, with the earliest losses."""
-    return account(ledgers(record), limit=LOSSES)
 
 
 def sent(record: RunRecord) -> Sent:

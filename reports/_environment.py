@@ -12,6 +12,18 @@ from drill.record import RunRecord
 from reports._format import plain
 from reports._measured import Missing, measured
 
+DURABILITY = (
+    "replication_factor",
+    "min.insync.replicas",
+    "unclean.leader.election.enable",
+    "cleanup.policy",
+    "retention.ms",
+    "retention.bytes",
+    "flush.messages",
+    "flush.ms",
+    "message.timestamp.type",
+)
+"""The topic settings that decide whether an acknowledged record is kept; the page shows the others on demand."""
 Facts = tuple[tuple[str, str | Missing], ...]
 
 
@@ -21,6 +33,7 @@ def environment(record: RunRecord) -> dict[str, Facts]:
         "Run": lambda: _run(record),
         "Cluster": lambda: _mapping(record.manifest["cluster"]),
         "Topic": lambda: _topic(record),
+        "Topic, other settings": lambda: _other_settings(record),
         "Producer": lambda: _producer(record),
         "Versions": lambda: _mapping(record.manifest["versions"]),
     }
@@ -84,12 +97,27 @@ def _run(record: RunRecord) -> Facts:
 def _topic(record: RunRecord) -> Facts:
     preflight = record.evidence("preflight")
     topic = (record.scenario.get("load") or {}).get("topic", "")
-    facts = [("Topic", str(topic))]
-    rows = [row for row in preflight.get("kafka", {}).get("partitions", []) if row.get("topic") == topic]
+    facts: list[tuple[str, str | Missing]] = [("Topic", str(topic))]
+    rows = _partitions(preflight, topic)
+    if not rows:  # made by the drill itself
+        after = measured(record, lambda: record.evidence("cluster-after"))
+        rows = [] if isinstance(after, Missing) else _partitions(after, topic)
     if rows:
         copies = sorted({len(row["replicas"]) for row in rows})
         facts += [("Partitions", plain(len(rows))), ("Replicas of each", plain(copies))]
-    return (*facts, *_mapping(preflight.get("topic_settings", {})))
+    settings = preflight.get("topic_settings", {})
+    if not settings:
+        return (*facts, ("Settings", Missing("preflight found no such topic, so that the drill itself made it")))
+    return (*facts, *_mapping({name: settings[name] for name in DURABILITY if name in settings}))
+
+
+def _partitions(evidence: dict[str, Any], topic: str) -> list[dict[str, Any]]:
+    return [row for row in evidence.get("kafka", {}).get("partitions", []) if row.get("topic") == topic]
+
+
+def _other_settings(record: RunRecord) -> Facts:
+    settings = record.evidence("preflight").get("topic_settings", {})
+    return _mapping({name: settings[name] for name in sorted(settings) if name not in DURABILITY})
 
 
 def _producer(record: RunRecord) -> Facts:

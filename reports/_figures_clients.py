@@ -108,7 +108,9 @@ def latency(scene: Scene, title: str) -> Figure:
         y = series.latency(q, float(each))
         lines.append(Line(name, colour, series.start - scene.origin + each * np.arange(len(y)), y, dash))
     worst, usual = float(np.nanmax(lines[-1].y)), float(np.nanmedian(lines[1].y))
-    says = f"{number(samples)} latencies; the worst was {duration(worst)}, the median of the p99s {duration(usual)}."
+    says = (
+        f"{number(samples)} latencies; the worst was {duration(worst)}, the median of all p99s drawn {duration(usual)}."
+    )
     note = "From when a record was due to its acknowledgement, on a log scale, of the records acknowledged in each "
     note += f"{_span(each)}; a gap: none was. Read from histograms with an error below 1 %."
     return Figure(note, says, Chart("latency", title, says, scene.axis, 200).log_lines(lines), tuple(lines))

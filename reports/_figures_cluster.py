@@ -6,6 +6,7 @@ import numpy as np
 
 from drill.errors import RecordIncompleteError
 from reports._format import duration, number, plural
+from reports._measured import Missing, measured
 from reports._scene import Figure, Scene
 from reports.charts import Chart, Line
 
@@ -24,12 +25,20 @@ def phases(scene: Scene, title: str) -> Figure:
     outages, degraded = scene.timeline.outages, _degraded(scene)
     bands += [scene.band("Clients", each.t1, each.seen_until, "out", f"{each.path} out") for each in outages]
     bands += [scene.band("Kafka", since, until, "degraded", "under-replicated") for since, until in degraded]
+    lanes = ["Run", "Fault", "Clients", "Kafka"]
+    books = measured(scene.record, lambda: scene.books)
+    if not isinstance(books, Missing) and books.lost:
+        lanes.append("Lost")
+        bands += [
+            scene.band("Lost", lost.first_time, lost.last_time, "out", "due, lost") for lost in books.lost_intervals
+        ]
     says = f"{plural(len(changes), 'phase')}, {plural(len(scene.faults), 'fault')}, {plural(len(outages), 'outage')} "
-    says += f"of a partition; Kafka was under-replicated for {duration(sum(b - a for a, b in degraded))}."
-    note = "The phases of the run, when a fault was on, when clients were out, when Kafka was under-replicated."
-    return Figure(
-        note, says, Chart("phases", title, says, scene.axis, 120).lanes(("Run", "Fault", "Clients", "Kafka"), bands)
-    )
+    says += f"of a partition; Kafka was under-replicated for {duration(sum(b - a for a, b in degraded))}"
+    early = sum(max(0.0, min(until, scene.origin) - since) for since, until in degraded)
+    says += f", {duration(early)} of it before the fault." if early and scene.timeline.t0 is not None else "."
+    note = "The phases of the run, when a fault was on, when clients were out, when Kafka was under-replicated"
+    note += ", and when the records were due that were lost." if "Lost" in lanes else "."
+    return Figure(note, says, Chart("phases", title, says, scene.axis, 30 * len(lanes)).lanes(lanes, bands))
 
 
 def brokers(scene: Scene, title: str) -> Figure:

@@ -65,14 +65,15 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 
 
 def plain(value: Any) -> str:
-    """Any JSON value on one line, mappings as `key: value`."""
+    """Any JSON value on one line: mappings as `key: value`, numbers as a configuration file has them."""
     if isinstance(value, dict):
         return ", ".join(f"{key}: {plain(each)}" for key, each in value.items()) or "none"
     if isinstance(value, list | tuple):
-        return ", ".join(plain(each) for each in value) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return number(value) if isinstance(value, int | float) else str(value)
+        between = "; " if any(isinstance(each, dict) for each in value) else ", "
+        return between.join(plain(each) for each in value) or "none"
+    if value is None or value == "":
+        return "none"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 FILTERS = {each.__name__: each for each in (number, duration, offset, utc, clock, words, sign, plural, plain)}

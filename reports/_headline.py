@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from drill.ledger import Accounting
 from drill.objectives import Objectives
 from drill.record import RunRecord
@@ -10,7 +12,7 @@ from drill.series import ClientSeries
 from drill.verdicts import Outcome, Verdict
 from recovery import Timeline
 from reports._format import MINUS, duration, number, plural
-from reports._measured import Missing, or_missing
+from reports._measured import Missing, measured, or_missing
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,11 @@ def reasons(verdicts: Sequence[Verdict], outcome: Outcome) -> tuple[Verdict, ...
 
 
 def key_figures(
-    timeline: Timeline, objectives: Objectives | Missing, books: Accounting | Missing, series: ClientSeries | Missing
+    record: RunRecord,
+    timeline: Timeline,
+    objectives: Objectives | Missing,
+    books: Accounting | Missing,
+    series: ClientSeries | Missing,
 ) -> tuple[KeyFigure, ...]:
     """Outage, recovery, loss, duplicates and latency: each with its error, its objective and its sample."""
     goals = Objectives() if isinstance(objectives, Missing) else objectives
@@ -75,7 +81,7 @@ def key_figures(
             "" if isinstance(books, Missing) else f"of {number(books.seen)} seen",
             "duplicates",
         ),
-        _latency(series, goals),
+        _latency(record, series, goals),
         KeyFigure("Clients against control plane", *_hidden(timeline)),
     )
 
@@ -112,17 +118,18 @@ def _worst(timeline: Timeline) -> str:
     return "" if worst is None else f"worst: {worst.path}"
 
 
-def _latency(series: ClientSeries | Missing, goals: Objectives) -> KeyFigure:
-    name = "Latency p99, whole load"
+def _latency(record: RunRecord, series: ClientSeries | Missing, goals: Objectives) -> KeyFigure:
+    """The p99 that was judged, or else that of all acknowledged records."""
     if isinstance(series, Missing):
-        return KeyFigure(name, series, "")
-    samples = int(series.intended.sum())
+        return KeyFigure("Latency p99", series, "")
+    samples = int(series.intended.sum(dtype=np.int64))
+    judged = measured(record, lambda: next((v.actual for v in record.verdicts if v.check == "latency-p99"), None))
+    if judged:
+        return KeyFigure("Latency p99", str(judged), _join("± 1 %", _goal(goals.latency_p99)), "latency-p99")
     if not samples:
-        return KeyFigure(name, Missing("no record was acknowledged"), "")
+        return KeyFigure("Latency p99", Missing("no record was acknowledged"), "")
     p99 = series.latency_between(0.99, series.start, series.start + len(series.intended))
-    return KeyFigure(
-        name, duration(p99), _join("± 1 %", _goal(goals.latency_p99), f"{number(samples)} samples"), "latency-p99"
-    )
+    return KeyFigure("Latency p99", duration(p99), _join("± 1 %", _goal(None), f"all {number(samples)} acknowledged"))
 
 
 def _hidden(timeline: Timeline) -> tuple[str | Missing, str]:

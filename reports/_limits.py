@@ -26,16 +26,17 @@ def limits(
     found.append(once + "get: another moment, load or broker may recover slower.")
     if timeline.error is not None:
         found.append(
-            f"Outages are exact to ± {duration(timeline.error)}: answers are counted in bins of {_bin(series)}."
+            f"Outages are exact to ± {duration(timeline.error)}: the width of the bins that answers are counted in, and "
+            "the worst time by which the load itself was late."
         )
     if timeline.paths:
         low, high = (pick(path.threshold for path in timeline.paths) for pick in (min, max))
         span = duration(low) if low == high else f"{duration(low)} to {duration(high)}, by partition"
-        found.append(f"A silence shorter than {span} is not told from jitter and does not count as an outage.")
+        found.append(f"A silence is an outage from {span} on; a shorter one is not told from jitter.")
     if not isinstance(books, Missing):
         found.append(
-            f"Records without a definite answer: {number(books.indeterminate)}, {number(books.indeterminate_seen)} of them "
-            "found in the topic. They count neither as acknowledged nor as lost."
+            f"Records without a definite answer: {number(books.indeterminate)}, of them found in the topic: "
+            f"{number(books.indeterminate_seen)}. They count neither as acknowledged nor as lost."
         )
     if not isinstance(series, Missing):
         late = f"The load itself was at most {duration(series.max_lag)} late (p99 {duration(series.lag_p99)})."
@@ -50,7 +51,3 @@ def limits(
     if not record.events_of("observed.pods"):
         found.append("The pods were not observed, so that the control plane's view (t4) is not known.")
     return tuple(found)
-
-
-def _bin(series: ClientSeries | Missing) -> str:
-    return "fixed width" if isinstance(series, Missing) else duration(series.bin)

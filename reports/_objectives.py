@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drill.objectives import Objectives
-from drill.verdicts import Verdict
+from drill.verdicts import Outcome, Verdict
 from reports._format import MINUS
 
 NAMES = {
@@ -28,7 +28,7 @@ class Objective:
     name: str
     verdict: Verdict
     margin: str | None
-    """The room between actual and target; negative: missed. None: one of the two is not a number."""
+    """The room between actual and target; negative: missed. None: nothing was proven, or it is no number."""
 
 
 def objectives(verdicts: Sequence[Verdict]) -> tuple[Objective, ...]:
@@ -46,7 +46,7 @@ def not_set(goals: Objectives) -> tuple[str, ...]:
 def _margin(verdict: Verdict) -> str | None:
     bounds = list(_BOUND.finditer((verdict.target or "").partition(",")[0]))
     actual = _ACTUAL.match(verdict.actual or "")
-    if not bounds or not actual:
+    if not bounds or not actual or verdict.outcome is Outcome.INCONCLUSIVE:
         return None
     return "; ".join(_room(bound, actual) for bound in bounds)
 

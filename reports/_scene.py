@@ -10,6 +10,7 @@ import numpy.typing as npt
 from markupsafe import Markup
 
 from drill.errors import RecordIncompleteError
+from drill.ledger import Accounting, account, ledgers
 from drill.record import RunRecord
 from drill.series import ClientSeries, client_series
 from recovery import Timeline
@@ -19,6 +20,8 @@ from reports.charts import Axis, Band, Line, Numbers
 
 POINTS = 600
 """Most points that a line over the whole run is drawn with; beyond them a point stands for several seconds."""
+LOSSES = 100
+"""Most intervals of lost records on the page; the ledger has them all."""
 INSTANTS = ("t0", "t1", "t4", "t5", "t6")
 
 
@@ -41,6 +44,11 @@ class Scene:
         self.record = record
         self.timeline = timeline
         self.faults = faults
+
+    @cached_property
+    def books(self) -> Accounting:
+        """The sums over every ledger, with the earliest losses."""
+        return account(ledgers(self.record), limit=LOSSES)
 
     @cached_property
     def series(self) -> ClientSeries:

@@ -10,7 +10,8 @@ from drill.verdicts import Outcome, Verdict, overall
 from recovery import Timeline, timeline
 from reports import _format
 from reports._alarms import alarms
-from reports._books import COLUMNS, books, drain, sent
+from reports._books import COLUMNS, drain, sent
+from reports._comparison import comparison
 from reports._environment import environment, manifest_digest, preflight, reproduce
 from reports._events import event_log
 from reports._faults import faults
@@ -56,34 +57,34 @@ def view(record: RunRecord) -> dict[str, Any]:
     line = Timeline() if isinstance(times, Missing) else times
     hits = measured(record, lambda: faults(record))
     found = () if isinstance(hits, Missing) else hits
-    counted = measured(record, lambda: books(record))
     goals = measured(record, lambda: record.objectives)
     scene = Scene(record, line, found)
-    series = measured(record, lambda: scene.series)
+    series, books = measured(record, lambda: scene.series), measured(record, lambda: scene.books)
     return {
         "record": record,
         "name": measured(record, lambda: str(record.scenario["name"])),
         "alarms": alarms(record),
         "outcome": outcome,
         "verdicts": verdicts,
-        "sentence": measured(record, lambda: sentence(record, line, counted)),
+        "sentence": measured(record, lambda: sentence(record, line, books)),
         "outcomes": {verdict.check: verdict.outcome for verdict in judged},
         "reasons": reasons(judged, outcome),
         "counts": {each: sum(verdict.outcome is each for verdict in judged) for each in Outcome},
-        "key_figures": measured(record, lambda: key_figures(line, goals, counted, series)),
+        "key_figures": measured(record, lambda: key_figures(record, line, goals, books, series)),
         "objectives": objectives(judged),
         "not_set": () if isinstance(goals, Missing) else not_set(goals),
         "timeline": times,
         "instants": [(name, what, getattr(line, name), line.unmeasured.get(name)) for name, what in INSTANTS.items()],
         "figures": figures(scene),
-        "books": counted,
+        "comparison": measured(record, lambda: comparison(record, line, scene.series)),
+        "books": books,
         "sent": measured(record, lambda: sent(record)),
         "drain": measured(record, lambda: drain(record)),
         "columns": COLUMNS,
         "faults": hits,
         "log": measured(record, lambda: event_log(record)),
         "origin": measured(record, lambda: scene.origin),
-        "limits": measured(record, lambda: limits(record, line, found, counted, series)),
+        "limits": measured(record, lambda: limits(record, line, found, books, series)),
         "environment": environment(record),
         "preflight": measured(record, lambda: preflight(record)),
         "reproduce": measured(record, lambda: reproduce(record)),
