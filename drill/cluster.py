@@ -227,7 +227,7 @@ def answering(request: str) -> Iterator[None]:
     except client.ApiException as error:
         raise ClusterError(f"{request}: {error.status} {error.reason}: {_message(error.body)}") from error
     except HTTPError as error:
-        raise ClusterError(f"{request}: {error}") from error
+        raise ClusterError(f"{request}: {getattr(error, 'reason', None) or error}") from error
 
 
 def _message(body: str | None) -> str:
