@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+import gevent.event
 from confluent_kafka.admin import AdminClient
 from locust import User, events, task
 from locust.env import Environment
-from locust.exception import StopUser
 from locust.runners import WorkerRunner
 
 from drill import clock, record
@@ -34,6 +34,8 @@ TICK = 0.005
 _SPARE_TIME = 5.0
 """What a flush may take beyond the delivery timeout, s."""
 _ids = itertools.count()
+_unfinished: list[gevent.event.Event] = []
+"""One for each producer that began, set when its flush is over."""
 
 
 class NoSuchTopicError(DrillError):
@@ -57,6 +59,12 @@ def _give_up(user_instance: Any, **_: Any) -> None:
     environment = getattr(user_instance, "user", user_instance).environment  # Locust passes a task set or a user
     environment.process_exit_code = int(ExitCode.HARNESS_ERROR)
     gevent.spawn(environment.runner.quit)
+
+
+@events.quit.add_listener  # type: ignore[untyped-decorator]
+def _await_flush(**_: Any) -> None:
+    # Locust's second shutdown (duration over, then SIGTERM) does not wait for users that its first one is stopping.
+    gevent.wait(_unfinished)
 
 
 class CommodityPrices(User):  # type: ignore[misc]
@@ -88,6 +96,8 @@ class CommodityPrices(User):  # type: ignore[misc]
         ledger.begin_stage(started, rate)
         series = SeriesWriter(folder, started, header.partitions, seconds)
         self.producer = AccountedProducer({**client_config(target), **settings}, ledger, series, encoder)
+        self._finished = gevent.event.Event()
+        _unfinished.append(self._finished)
         self._told, self._answered, self._on_time = started, 0, True
         record.emit("load", "load.started", producer_id=self.producer_id, pid=os.getpid(), rate=rate)
         record.emit("load", "load.stage", producer_id=self.producer_id, first_seq=0, rate=rate)
@@ -108,7 +118,10 @@ class CommodityPrices(User):  # type: ignore[misc]
     def on_stop(self) -> None:
         """Wait for the last answers, no longer than the delivery timeout allows, and close the ledger."""
         record.emit("load", "load.flushing", producer_id=self.producer_id)
-        outstanding = self.producer.flush(self._plan.delivery_timeout + _SPARE_TIME)
+        try:
+            outstanding = self._flush()
+        finally:
+            self._finished.set()
         ledger = self.producer.ledger
         record.emit(
             "load",
@@ -120,6 +133,14 @@ class CommodityPrices(User):  # type: ignore[misc]
             outstanding=outstanding,
             refusals=dict(self.producer.refusals),
         )
+
+    def _flush(self) -> int:
+        deadline = clock.now() + self._plan.delivery_timeout + _SPARE_TIME
+        while True:
+            try:
+                return self.producer.flush(deadline - clock.now())
+            except gevent.GreenletExit:
+                continue  # stopped once more while stopping (duration over, then SIGTERM): the deadline bounds it still
 
     def _each_second(self) -> None:
         # Locust's statistics round, and cost more than a record does: they get one line a second, for the eye only.
@@ -136,7 +157,6 @@ class CommodityPrices(User):  # type: ignore[misc]
         if self._parent and os.getppid() != self._parent:
             # The runner was killed, so nobody would ever stop this load.
             gevent.spawn(self.environment.runner.quit)
-            raise StopUser
 
 
 def _partitions(connection: dict[str, Any], topic: str) -> int:

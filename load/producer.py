@@ -15,7 +15,7 @@ from load._answers import is_definite_failure
 from load._codec import Encoder, sequences_of
 from load.plan import LoadPlan
 
-_MOST_AT_ONCE = 10_000
+_MOST_AT_ONCE = 2_000
 """Arrivals sent without looking at answers in between, when the schedule is behind."""
 
 

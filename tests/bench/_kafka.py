@@ -73,14 +73,25 @@ class Load:
 
     def stop(self) -> None:
         """End the load now, and wait for its flush."""
-        self._process.send_signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
         self.finish()
+
+    def kill(self) -> None:
+        """End the load with no chance to do anything more."""
+        self.signal(signal.SIGKILL)
+        self._process.wait()
+
+    def signal(self, number: int) -> None:
+        """Send the process a signal."""
+        self._process.send_signal(number)
 
     def await_start(self) -> float:
         """When the load began, epoch seconds."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self._process.poll() is None:
-            if (self.record.path / "events.jsonl").exists() and (started := self.record.events_of("load.started")):
+            # A record reads its time line once: a fresh one for each look at a file that grows.
+            seen = RunRecord(self.record.path)
+            if (seen.path / "events.jsonl").exists() and (started := seen.events_of("load.started")):
                 return started[0].t
             time.sleep(0.05)
         raise RuntimeError(f"the load did not begin: {(self.record.path / 'load.log').read_text()[-2000:]}")
