@@ -60,7 +60,7 @@ def key_figures(
         KeyFigure(
             f"Client outage (t5 {MINUS} t1)",
             _seconds(outage, at_least, timeline, "outage"),
-            _join(exact, _goal(goals.client_outage), _worst(timeline)),
+            _join(exact, _goal(goals.client_outage, goals.min_client_outage), _worst(timeline)),
             "client-outage",
         ),
         KeyFigure(
@@ -109,8 +109,10 @@ def _seconds(value: float | None, at_least: str, timeline: Timeline, field: str)
     return "none" if value == 0 else at_least + duration(value)
 
 
-def _goal(limit: float | None) -> str:
-    return "no objective" if limit is None else f"objective ≤ {number(limit)} s"
+def _goal(most: float | None, least: float = 0) -> str:
+    bounds = [f"≥ {number(least)} s"] if least else []
+    bounds += [] if most is None else [f"≤ {number(most)} s"]
+    return f"objective {' and '.join(bounds)}" if bounds else "no objective"
 
 
 def _worst(timeline: Timeline) -> str:

@@ -26,7 +26,7 @@ def limits(
     found.append(once + "get: another moment, load or broker may recover slower.")
     if timeline.error is not None:
         found.append(
-            f"Outages are exact to ± {duration(timeline.error)}: the width of the bins that answers are counted in, and "
+            f"Outages are exact to ± {duration(timeline.error)}: the width of the bins that answers are counted in and "
             "the worst time by which the load itself was late."
         )
     if timeline.paths:

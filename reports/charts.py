@@ -18,7 +18,7 @@ from reports._svg import inline
 LEFT, RIGHT, TOP, BOTTOM = 72, 12, 24, 38
 """Pixels around the plot area, the same in every chart, so that the time axes line up on the page."""
 Numbers = npt.NDArray[np.floating[Any]]
-COUNTABLE = 10
+COUNTABLE = 6
 """Up to this value an axis of counts has a tick for each."""
 
 

@@ -161,7 +161,8 @@ SPOILT: dict[str, tuple[dict[str, Any], str, str]] = {
     "no load": ({"omit": ["load"]}, "INCONCLUSIVE", "not measured: the record has no record ledger"),
     "no events": ({"omit": ["events.jsonl"]}, "INCONCLUSIVE", "not measured: the record has no events.jsonl"),
     "no outage": ({"outages": ()}, "PASS", "no client was out"),
-    "steps of hours": ({"rate": 2.0, "load_stops": 60.0}, "", "Records per second"),
+    "two faults at once": ({"faults": (25.0, 25.1)}, "", "2 faults"),
+    "no observer": ({"omit": ["evidence/cluster-after.json"]}, "INCONCLUSIVE", "evidence/cluster-after.json"),
     "two producers": ({"producers": 2}, "PASS", "load/2/acked.bits"),
 }
 
