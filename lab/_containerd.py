@@ -15,7 +15,12 @@ from lab._run import run
 _UNPACK = """\
 mount -t tmpfs -o mode=755 run /run
 mount --bind {folder} /var/lib
-containerd --root /var/lib/containerd --config /dev/null &
+# These two would make folders in the host's /etc and /opt.
+cat >/run/config.toml <<'END'
+version = 2
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]
+END
+containerd --config /run/config.toml &
 until ctr version >/dev/null 2>&1; do sleep 0.1; done
 ctr --namespace k8s.io images import {images}
 """
