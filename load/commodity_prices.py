@@ -117,11 +117,14 @@ class CommodityPrices(User):  # type: ignore[misc]
 
     def on_stop(self) -> None:
         """Wait for the last answers, no longer than the delivery timeout allows, and close the ledger."""
-        record.emit("load", "load.flushing", producer_id=self.producer_id)
         try:
-            outstanding = self._flush()
+            self._finish()
         finally:
             self._finished.set()
+
+    def _finish(self) -> None:
+        record.emit("load", "load.flushing", producer_id=self.producer_id)
+        outstanding = self._flush()
         ledger = self.producer.ledger
         record.emit(
             "load",

@@ -31,8 +31,8 @@ def at_most(name: str, value: float, unit: str, target: float) -> Measure:
     return Measure(name, value, unit, f"<= {target:g}", value <= target)
 
 
-def show(title: str, measures: list[Measure]) -> None:
-    """Print the table and write it as runs/bench/<title>.json."""
+def show(title: str, measures: list[Measure]) -> list[Measure]:
+    """Print the table, write it as runs/bench/<title>.json, and hand it back."""
     table = Table("measure", "value", "unit", "target", "met", title=title)
     for each in measures:
         met = "" if each.met is None else ("yes" if each.met else "NO")
@@ -42,3 +42,4 @@ def show(title: str, measures: list[Measure]) -> None:
     Console().print(table)
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{title}.json").write_text(json.dumps([asdict(each) for each in measures], indent=2) + "\n")
+    return measures
