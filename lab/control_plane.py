@@ -28,6 +28,9 @@ GROUP = Group("control-plane")
 # Small heaps, paid with a little processor time: an idle lab should weigh little.
 _FRUGAL = ("env", "GOGC=40")
 
+# There is one of each, so nobody to elect a leader among; and nobody scrapes them.
+_SINGLE = ("--leader-elect=false", "--secure-port=0", "--profiling=false")
+
 
 @dataclass(frozen=True)
 class ControlPlane:
@@ -162,7 +165,3 @@ class ControlPlane:
                 *_SINGLE,
             ],
         }
-
-
-# There is one of each, so nobody to elect a leader among; and nobody scrapes them.
-_SINGLE = ("--leader-elect=false", "--secure-port=0", "--profiling=false")

@@ -100,18 +100,19 @@ def test_signals_reach_the_broker_in_its_container() -> None:
     assert int(in_broker("pgrep -x java")) > 1
 
 
-def test_node_that_dies_is_brought_back(core: client.CoreV1Api) -> None:
-    """A node whose processes are killed makes the lab partial until another `up`; the broker keeps its volume."""
+def test_what_dies_is_brought_back(core: client.CoreV1Api) -> None:
+    """Without a node, or without the control plane, the lab is partial until another `up`; brokers keep their data."""
     identity = "cat /var/lib/kafka/data/meta.properties"
     before = in_broker(identity)
     assert "directory.id=" in before
     node = core.read_namespaced_pod(f"{BROKER}-0", "kafka").spec.node_name
-    _cgroups.kill(node)
-    status = lab.status()
-    assert status.state == "partial"
-    assert f"{node} does not run" in status.problems
-    lab.up(len(status.nodes))
-    until(lambda: lab.status().state == "up", timeout=120, what="a lab that is up")
+    for group, problem in ((node, f"{node} does not run"), ("control-plane", "the control plane does not run")):
+        _cgroups.kill(group)
+        status = lab.status()
+        assert status.state == "partial"
+        assert problem in status.problems
+        lab.up(len(status.nodes))
+        until(lambda: lab.status().state == "up", timeout=120, what="a lab that is up")
     assert in_broker(identity) == before
 
 

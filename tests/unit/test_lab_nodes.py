@@ -1,6 +1,7 @@
 """What the lab's parts agree on before anything runs: addresses, configuration, manifests."""
 
 import json
+import tomllib
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -50,6 +51,18 @@ def test_node_configuration_is_of_its_own_node() -> None:
     assert yaml.safe_load(files["drill-node/kube-proxy.yaml"])["hostnameOverride"] == "node2"
     (bridge,) = json.loads(files["drill-node/cni/10-bridge.conflist"])["plugins"]
     assert bridge["ipam"]["ranges"] == [[{"subnet": "198.19.2.0/24"}]]
+
+
+def test_containerd_asks_no_registry_and_leaves_the_host_alone() -> None:
+    """The image that every pod needs is one of the lab's, and the plugin that writes to the host's /opt is off."""
+    address, pods = _addresses.node_address(1), _addresses.pod_subnet(1)
+    files = _node_config.configuration("node1", address, pods, Path("/var/lib/drill-node"))
+    containerd = tomllib.loads(files["drill-node/containerd.toml"])
+    kubernetes = containerd["plugins"]["io.containerd.grpc.v1.cri"]
+    assert f'"{kubernetes["sandbox_image"]}"' in Path(_artifacts.__file__).read_text()
+    assert kubernetes["restrict_oom_score_adj"] is True
+    assert kubernetes["cni"]["conf_dir"] == "/var/lib/drill-node/cni"
+    assert containerd["disabled_plugins"] == ["io.containerd.internal.v1.opt"]
 
 
 def test_control_plane_listens_on_the_bridge_only() -> None:
