@@ -5,7 +5,6 @@ import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 
 from lab import _cgroups
@@ -75,9 +74,12 @@ class Group:
         )
         # --fork: it is nobody's child, so nobody has to wait for it.
         with self._launch(script, "setsid", "--fork") as process:
-            said = list(takewhile(lambda line: line.strip() != _STARTED, process.stdout or ()))
-        if not self.running:
-            raise LabError(f"{self.name} does not start: {''.join(said).strip()}")
+            said = []
+            for line in process.stdout or ():
+                if line.strip() == _STARTED:
+                    return
+                said.append(line)
+        raise LabError(f"{self.name} does not start: {''.join(said).strip()}")
 
     def run(self, script: str, timeout: float = 600) -> None:
         """Run a script in such a group until it ends; what it started ends with it.
@@ -85,11 +87,13 @@ class Group:
         Raises:
             LabError: it failed; the message has its last words.
         """
-        try:
-            with self._launch(f"set -eu\n{script}") as process:
+        with self._launch(f"set -eu\n{script}") as process:
+            try:
                 said, _ = process.communicate(timeout=timeout)
-        finally:
-            self.stop()
+            except subprocess.TimeoutExpired as error:
+                raise LabError(f"{self.name}: still not done after {timeout:.0f} s") from error
+            finally:
+                self.stop()
         if process.returncode:
             raise LabError(f"{self.name}: exit code {process.returncode}: {said[-2000:].strip()}")
 

@@ -2,14 +2,15 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from lab._addresses import MAX_NODES, kafka_bootstrap
+from lab._addresses import MAX_NODES, STATE, kafka_bootstrap
 from lab._artifacts import build
 from lab._containerd import unpacked
 from lab._doctor import doctor
-from lab._errors import LabPreflightError
+from lab._errors import LabError, LabPreflightError
 from lab._kubectl import MANIFESTS, kubectl
 from lab._lock import alone
 from lab._progress import Step, progress
+from lab._status import status
 from lab._topics import create_topics
 from lab.control_plane import ControlPlane
 from lab.node import Node, existing
@@ -47,8 +48,7 @@ def up(nodes: int = 3) -> None:
         # Not before: brokers that find one node only would all settle on it, and their volumes would keep them there.
         with step("Waiting for Kafka"):
             _apply(plane, "kafka.yaml")
-            for namespace, workload in _ROLLOUTS:
-                kubectl(plane.kube, "rollout", "status", "--namespace", namespace, workload, "--timeout=5m")
+            _await_workloads(plane)
         with step("Creating the topics"):
             create_topics(kafka_bootstrap(nodes))
 
@@ -78,3 +78,11 @@ def _await_nodes(plane: ControlPlane, names: list[str]) -> None:
     for node in nodes:  # one by one: kubectl waits for the creation of several only if none of them is there
         kubectl(plane.kube, "wait", "--for=create", node, "--timeout=2m")
     kubectl(plane.kube, "wait", "--for=condition=Ready", *nodes, "--timeout=2m")
+
+
+def _await_workloads(plane: ControlPlane) -> None:
+    try:
+        for namespace, workload in _ROLLOUTS:
+            kubectl(plane.kube, "rollout", "status", "--namespace", namespace, workload, "--timeout=4m")
+    except LabError as error:
+        raise LabError(f"{'; '.join(status().problems)} ({error}; logs: {STATE / 'logs'})") from error

@@ -20,6 +20,7 @@ import lab
 from lab import _cgroups
 from lab._addresses import NAME, STATE, kafka_bootstrap, kubeconfig
 from lab._artifacts import build
+from lab._group import Group
 from lab._kubectl import kubectl
 from lab._run import run, until
 
@@ -98,6 +99,20 @@ def test_signals_reach_the_broker_in_its_container() -> None:
     """The JVM is not process 1 of its container, and the tools that find it are there."""
     assert in_broker("ps -o comm= -p 1").strip() == "tini"
     assert int(in_broker("pgrep -x java")) > 1
+
+
+@pytest.mark.usefixtures("lab_up")
+def test_group_that_fails_says_why_and_leaves_nothing() -> None:
+    """Its first process's last words are in the error, however it fails."""
+    group = Group("trial")
+    with pytest.raises(lab.LabError, match="does not start: dear me"):
+        group.start({}, prologue="echo dear me; false")
+    with pytest.raises(lab.LabError, match="exit code 3: oh dear"):
+        group.run("echo oh dear; sleep 600 & exit 3")
+    with pytest.raises(lab.LabError, match="still not done"):
+        group.run("sleep 600", timeout=0.1)
+    group.run("true")
+    assert "trial" not in _cgroups.groups()
 
 
 def test_what_dies_is_brought_back(core: client.CoreV1Api) -> None:
