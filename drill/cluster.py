@@ -34,10 +34,13 @@ class Permission:
     """None: cluster-wide."""
     group: str = ""
     subresource: str = ""
+    name: str = ""
+    """Of the one object that it is about; empty: all of them."""
 
     def __str__(self) -> str:
         resource = "/".join(filter(None, (self.resource, self.subresource)))
-        return f"{self.verb} {resource}{f'.{self.group}' if self.group else ''} in {self.namespace or 'all namespaces'}"
+        group, name = f".{self.group}" if self.group else "", f" {self.name}" if self.name else ""
+        return f"{self.verb} {resource}{group}{name} in {self.namespace or 'all namespaces'}"
 
 
 @dataclass(frozen=True)
@@ -211,6 +214,7 @@ class Cluster:
                     namespace=permission.namespace,
                     group=permission.group,
                     subresource=permission.subresource,
+                    name=permission.name,
                 )
             )
         )

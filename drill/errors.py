@@ -49,6 +49,12 @@ class RefusedError(DrillError):
     exit_code = ExitCode.INCONCLUSIVE
 
 
+class InterruptedEarlyError(DrillError):
+    """Interrupted before there was anything to undo or to record."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
 class RecordIncompleteError(DrillError):
     """Something that a reader of the run record asked for is not in it; a check reads this as inconclusive."""
 

@@ -2,12 +2,24 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
 
 class InterruptedRunError(BaseException):
     """Raised in the main thread where a signal found it; not an `Exception`, so that no handler keeps it."""
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Let signals wait while a block makes something that must not be made without being noted (a child process)."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Interruption:

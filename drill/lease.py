@@ -10,9 +10,12 @@ import structlog
 from kubernetes.client import ApiException, CoordinationV1Api, V1Lease, V1LeaseSpec, V1ObjectMeta
 
 from drill.errors import RefusedError
+from drill.interruption import InterruptedRunError
 
 NAME = "drill"
 DURATION = timedelta(seconds=30)
+_TIMEOUT = 5.0
+"""Seconds after which an API server that does not answer is given up."""
 _CONFLICT, _NOT_FOUND = 409, 404
 _log = structlog.get_logger()
 
@@ -30,20 +33,28 @@ def held(api: CoordinationV1Api, namespace: str, holder: str, on_lost: Callable[
     Raises:
         RefusedError: another drill holds it.
     """
-    lease = _acquire(api, namespace, holder)
     done = threading.Event()
+    try:
+        lease = _acquire(api, namespace, holder)
+    except InterruptedRunError:
+        _release(api, namespace, holder)  # it may have been taken before the answer came
+        raise
 
     def renew() -> None:
         nonlocal lease
         while not done.wait(DURATION.total_seconds() / 3):
             try:
                 lease.spec.renew_time = _now()
-                lease = api.replace_namespaced_lease(NAME, namespace, lease)
+                lease = api.replace_namespaced_lease(NAME, namespace, lease, _request_timeout=_TIMEOUT)
             except ApiException as error:
-                if error.status == _CONFLICT:
-                    on_lost("another holder took the drill Lease")
+                if error.status != _CONFLICT:
+                    _log.warning("lease.renewal-failed", status=error.status)
+                    continue
+                # Either somebody else wrote it, or our own write came through and only its answer was lost.
+                lease = api.read_namespaced_lease(NAME, namespace, _request_timeout=_TIMEOUT)
+                if lease.spec.holder_identity != holder:
+                    on_lost(f"{lease.spec.holder_identity or 'another drill'} took the cluster's drill Lease")
                     return
-                _log.warning("lease.renewal-failed", status=error.status)
             except Exception as error:  # noqa: BLE001 - an API server that is down during a drill is no reason to stop
                 _log.warning("lease.renewal-failed", error=str(error))
 
@@ -65,12 +76,12 @@ def _acquire(api: CoordinationV1Api, namespace: str, holder: str) -> Any:
         renew_time=_now(),
     )
     try:
-        existing = api.read_namespaced_lease(NAME, namespace)
+        existing = api.read_namespaced_lease(NAME, namespace, _request_timeout=_TIMEOUT)
     except ApiException as error:
         if error.status != _NOT_FOUND:
             raise
         body = V1Lease(metadata=V1ObjectMeta(name=NAME, namespace=namespace), spec=spec)
-        return _or_refuse(lambda: api.create_namespaced_lease(namespace, body))
+        return _or_refuse(lambda: api.create_namespaced_lease(namespace, body, _request_timeout=_TIMEOUT))
     current = existing.spec
     if current.holder_identity and current.renew_time:
         expires = current.renew_time + timedelta(seconds=current.lease_duration_seconds or 0)
@@ -80,7 +91,7 @@ def _acquire(api: CoordinationV1Api, namespace: str, holder: str) -> Any:
                 f"{namespace}/{NAME} (expires {expires:%H:%M:%S} UTC unless renewed). Wait for it to end."
             )
     existing.spec = spec
-    return _or_refuse(lambda: api.replace_namespaced_lease(NAME, namespace, existing))
+    return _or_refuse(lambda: api.replace_namespaced_lease(NAME, namespace, existing, _request_timeout=_TIMEOUT))
 
 
 def _or_refuse(write: Callable[[], Any]) -> Any:
@@ -97,10 +108,10 @@ def _or_refuse(write: Callable[[], Any]) -> Any:
 def _release(api: CoordinationV1Api, namespace: str, holder: str) -> None:
     """Give the Lease back; when the API can't be reached it expires by itself."""
     try:
-        lease = api.read_namespaced_lease(NAME, namespace)
+        lease = api.read_namespaced_lease(NAME, namespace, _request_timeout=_TIMEOUT)
         if lease.spec.holder_identity == holder:
             lease.spec.holder_identity = ""
-            api.replace_namespaced_lease(NAME, namespace, lease)
+            api.replace_namespaced_lease(NAME, namespace, lease, _request_timeout=_TIMEOUT)
     except Exception as error:  # noqa: BLE001 - said in the log; expiry is the second way out
         _log.warning("lease.release-failed", error=str(error), expires_in_s=DURATION.total_seconds())
 

@@ -8,11 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class Objectives(BaseModel):
     """Objectives of one scenario; durations in seconds. None: not an objective of this scenario."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     client_outage: float | None = Field(default=None, ge=0, description="longest outage a client may see (t5 - t1), s")
     min_client_outage: float = Field(
-        default=0, ge=0, description="shortest outage that a client must see (writes must stop below min ISR), s"
+        default=0, ge=0, description="how long every path must be silent (writes must stop below min ISR), s"
     )
     rto: float | None = Field(default=None, gt=0, description="recovery time objective (t5 - t0) on the worst path, s")
     lost_records: int = Field(default=0, ge=0, description="acknowledged records that may be lost")
@@ -21,7 +21,7 @@ class Objectives(BaseModel):
         default=None, gt=0, description="p99 of completion - intended time over the whole measured load, s"
     )
     achieved_over_offered: float = Field(
-        default=0.99, gt=0, le=1, description="share of the offered records that must have been sent and settled"
+        default=0.99, gt=0, le=1, description="share of the offered records that must have been acknowledged"
     )
     sustained: float = Field(default=5.0, gt=0, description="how long a path must stay good to count as recovered, s")
     recovery_timeout: float = Field(default=180.0, gt=0, description="how long recovery is awaited, s")

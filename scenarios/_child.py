@@ -76,6 +76,7 @@ def _become(parent: int, ends_on: int, argv: list[str]) -> None:
         sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")
     if os.getppid() != parent:  # it died before the kernel was asked
         sys.exit("the harness is gone")
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the harness may have held signals back while it started us
     os.execvp(argv[0], argv)  # noqa: S606 - the command of our own runner
 
 

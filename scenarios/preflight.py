@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import experiments
-from drill import kafka
+from drill import kafka, lease
 from drill.cluster import Cluster, Permission
 from drill.errors import DrillError, UsageError
 from drill.settings import Settings
@@ -77,8 +77,7 @@ def preflight(drill: Drill, settings: Settings, cluster: Cluster) -> Preflight:
     plan = experiments.Plan((), ())
     try:
         plan = experiments.plan(drill.experiment)
-        hit = ", ".join(_name(target) for target in plan.targets)
-        checks.append(Check("targets", ok=bool(hit), detail=hit or "the experiment would hit nothing"))
+        checks.append(_targets(drill.scenario, plan))
     except DrillError as error:
         checks.append(Check("targets", ok=False, detail=str(error)))
 
@@ -117,6 +116,15 @@ def _topic(drill: Drill, state: kafka.KafkaState) -> Check:
     return Check("topic", ok=False, detail=f"no topic {topic!r}: create it, or set load.topic")
 
 
+def _targets(scenario: Scenario, plan: experiments.Plan) -> Check:
+    outside = [target for target in plan.targets if target.get("namespace") not in scenario.target.namespaces]
+    if outside:
+        names = ", ".join(map(_name, outside))
+        return Check("targets", ok=False, detail=f"outside of the scenario's target.namespaces: {names}")
+    hit = ", ".join(map(_name, plan.targets))
+    return Check("targets", ok=bool(hit), detail=hit or "the experiment would hit nothing")
+
+
 def _makes_its_topic(experiment: dict[str, Any]) -> bool:
     return any(each["provider"].get("func") == "ensure_topic" for each in experiment["method"] if "provider" in each)
 
@@ -127,10 +135,10 @@ def _own_permissions(settings: Settings) -> tuple[Permission, ...]:
     return (
         Permission("list", "pods", settings.kafka.namespace),
         *(
-            Permission(verb, "leases", lease_namespace, group="coordination.k8s.io")
-            for verb in ("create", "get", "update")
+            Permission(verb, "leases", lease_namespace, group="coordination.k8s.io", name=name)
+            for verb, name in (("create", ""), ("get", lease.NAME), ("update", lease.NAME))
         ),
-        Permission("get", "namespaces", "kube-system"),
+        Permission("get", "namespaces", name="kube-system"),
         Permission("list", "nodes"),
     )
 

@@ -21,8 +21,8 @@ import experiments
 import recovery
 from drill import clock, kafka, lease, rollback
 from drill.cluster import Cluster
-from drill.errors import DrillError, RecordIncompleteError, RefusedError
-from drill.interruption import InterruptedRunError, Interruption
+from drill.errors import DrillError, InterruptedEarlyError, RecordIncompleteError
+from drill.interruption import InterruptedRunError, Interruption, deferred
 from drill.record import RECORD_VARIABLE, RunRecord
 from drill.settings import Settings
 from load.drain import drain
@@ -39,12 +39,17 @@ Say = Callable[[str], None]
 _POLL = 0.25
 _LOAD_START = 60.0
 _ROLLBACK_GRACE = 90.0
+_FLUSH_SPARE = 15.0
 _DRAIN = 300.0
 _DRAIN_AFTER_INTERRUPTION = 60.0
 
 
 class LoadFailedError(DrillError):
     """The load ended before it was told to: there is nothing to judge by."""
+
+
+class ExperimentFailedError(DrillError):
+    """The experiment did not come to its own end, so what it did is not known to be what it should do."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +80,7 @@ def run(drill: Drill, settings: Settings, say: Say, seed: int | None = None) -> 
                 record = RunRecord.create(settings.runs, drill.scenario.name)
                 return _Runner(drill, settings, cluster, record, run_id, seed, say, interruption).run()
         except InterruptedRunError as error:
-            # Before there was anything to undo or to record.
-            raise RefusedError(f"interrupted ({error}) before the drill began") from error
+            raise InterruptedEarlyError(f"interrupted ({error}) before the drill began") from error
 
 
 class _Runner:
@@ -101,41 +105,41 @@ class _Runner:
         self.started = clock.now()
         self.load: Child | None = None
         self.experiment: Child | None = None
+        self.error: str | None = None
 
     def run(self) -> Run:
         # In this process too: a rollback tells the same time line.
         os.environ.update(self._environment())
-        self._open_record()
         refusals: tuple[str, ...] = ()
-        error: str | None = None
-        rollback_failed: tuple[str, ...] = ()
-        drainable = False
         with ExitStack() as watching:
             try:
-                with self._phase("preflight"):
+                try:
+                    self._open_record()
                     refusals = self._preflight()
-                if not refusals:
-                    self._prepare()
-                    watching.enter_context(
-                        Observer(self.record, self.cluster, self.settings.kafka, self.scenario.load.topic)
-                    )
-                    drainable = True
-                    self._drive()
+                    if not refusals:
+                        self._prepare()
+                        watching.enter_context(self._observer())
+                        self._drive()
+                    self.interruption.shield()
+                except Exception as failure:  # noqa: BLE001 - told, with its trace, by the command and in the record
+                    self.interruption.shield()
+                    self._note(failure)
             except InterruptedRunError as interrupted:
                 self.say(f"interrupted ({interrupted}): undoing")
                 self.record.emit("runner", "run.interrupted", signal=str(interrupted))
-            except Exception as failure:  # noqa: BLE001 - told, with its trace, by the command and in the record
-                # Whatever broke, the fault is undone and the record sealed; then the command says what broke.
-                error = f"{type(failure).__name__}: {failure}"
-                self.record.emit("runner", "run.failed", error=error)
-                self.record.write_text("logs/failure.txt", traceback.format_exc())
-            finally:
-                self.interruption.shield()
-                rollback_failed = self._undo()
-                if drainable:
-                    self._stop_load_and_drain()
+            rollback_failed = self._undo()
+            try:
+                self._put_away()
+            except Exception as failure:  # noqa: BLE001 - as above; the record is sealed whatever broke
+                self._note(failure)
         self._seal(rollback_failed)
-        return Run(self.record, refusals, self.interruption.reason, rollback_failed, error)
+        return Run(self.record, refusals, self.interruption.reason, rollback_failed, self.error)
+
+    def _note(self, failure: Exception) -> None:
+        """Keep what broke; the fault is undone and the record sealed all the same."""
+        self.error = f"{type(failure).__name__}: {failure}"
+        self.record.emit("runner", "run.failed", error=self.error)
+        self.record.write_text("logs/failure.txt", traceback.format_exc())
 
     # -- the run, in its order ---------------------------------------------------------------------------------------
 
@@ -149,11 +153,15 @@ class _Runner:
         )
 
     def _preflight(self) -> tuple[str, ...]:
-        found = preflight(self.drill, self.settings, self.cluster)
-        self.record.write_evidence("preflight", found.as_dict())
-        for refusal in found.refusals:
-            self.record.emit("runner", "run.refused", reason=refusal)
-        return found.refusals
+        with self._phase("preflight"):
+            found = preflight(self.drill, self.settings, self.cluster)
+            self.record.write_evidence("preflight", found.as_dict())
+            for refusal in found.refusals:
+                self.record.emit("runner", "run.refused", reason=refusal)
+            return found.refusals
+
+    def _observer(self) -> Observer:
+        return Observer(self.record, self.cluster, self.settings.kafka, self.scenario.load.topic)
 
     def _prepare(self) -> None:
         experiments.prepare(self.drill.experiment)
@@ -166,8 +174,10 @@ class _Runner:
         load = self.scenario.load
         with self._phase("load", f"{load.rate:,.0f} records/s to {load.topic}, warming up {load.warm_up:.0f} s"):
             argv, env = load_command(load, self.record, self.settings, self.run_id)
-            self.load = Child(argv, env, self.record.path / "logs" / "load.log")
-            self._until(self._load_has_started, _LOAD_START, "the load's first record")
+            with deferred():
+                self.load = Child(argv, env, self.record.path / "logs" / "load.log")
+            if not self._until(self._load_has_started, _LOAD_START, "the load's first record"):
+                raise LoadFailedError(f"the load did not start within {_LOAD_START:g} s:\n{self.load.tail()}")
             self._under_load(load.warm_up, "warm-up")
         with self._phase("baseline", f"{load.baseline:.0f} s"):
             self.record.emit("runner", "baseline.started")
@@ -181,25 +191,31 @@ class _Runner:
                 self.record.emit("runner", "recovery.not-seen", waited=timeout)
 
     def _run_experiment(self) -> None:
-        self.experiment = Child(
-            [
-                *(sys.executable, "-m", "chaostoolkit", "--no-version-check"),
-                *("--log-file", str(self.record.path / "logs" / "chaostoolkit.log")),
-                *("run", "--rollback-strategy", "always"),
-                *("--journal-path", str(self.record.path / "journal.json")),
-                str(self.record.path / "experiment.json"),
-            ],
-            {},
-            self.record.path / "logs" / "chaos.log",
-            ends_on=signal.SIGUSR1,
-        )
+        with deferred():
+            self.experiment = Child(
+                [
+                    *(sys.executable, "-m", "chaostoolkit", "--no-version-check"),
+                    *("--log-file", str(self.record.path / "logs" / "chaostoolkit.log")),
+                    *("run", "--rollback-strategy", "always"),
+                    *("--journal-path", str(self.record.path / "journal.json")),
+                    str(self.record.path / "experiment.json"),
+                ],
+                {},
+                self.record.path / "logs" / "chaos.log",
+                ends_on=signal.SIGUSR1,
+            )
         experiment = self.experiment
         deadman = self.scenario.experiment.timeout
-        if not self._until(lambda: experiment.exit_status is not None, deadman, "experiment"):
+        ended = self._until(lambda: experiment.exit_status is not None, deadman, "the experiment's end")
+        if not ended:
             self.record.emit("runner", "deadman.fired", after=deadman)
             self.say(f"the experiment did not end in {deadman:.0f} s: ending and undoing it")
             experiment.stop(_ROLLBACK_GRACE)
         self._note_steady_state()
+        if not ended:
+            raise ExperimentFailedError(f"the experiment did not end in {deadman:g} s, and was ended")
+        if experiment.exit_status is None or experiment.exit_status < 0:
+            raise ExperimentFailedError(f"the experiment was killed (status {experiment.exit_status})")
 
     def _note_steady_state(self) -> None:
         try:
@@ -229,13 +245,13 @@ class _Runner:
             return (str(error),)
         return tuple(f"{each.undo}: {each.error}" for each in results if not each.ok)
 
-    def _stop_load_and_drain(self) -> None:
-        interrupted = self.interruption.reason is not None
+    def _put_away(self) -> None:
+        """End the load, read back what it sent, and look at the cluster once more."""
         if self.load is not None:
             with self._phase("drain", "the load flushes, then every record is read back"):
-                self.load.stop(self.scenario.load.delivery_timeout + 15)
+                self.load.stop(self.scenario.load.delivery_timeout + _FLUSH_SPARE)
+                seconds = _DRAIN_AFTER_INTERRUPTION if self.interruption.reason else _DRAIN
                 if any((self.record.path / "load").iterdir()):
-                    seconds = _DRAIN_AFTER_INTERRUPTION if interrupted else _DRAIN
                     drain(self.record, self.settings, deadline=clock.now() + seconds)
         with self._phase("record"):
             self._snapshot("cluster-after")

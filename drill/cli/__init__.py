@@ -12,6 +12,7 @@ from drill.cli import _lab, _record, _run, _scenario
 from drill.cli._common import app, say
 from drill.errors import DrillError
 from drill.exits import ExitCode
+from drill.interruption import InterruptedRunError, Interruption
 
 __all__ = ["app", "main"]
 
@@ -22,7 +23,11 @@ for _commands in (_run, _scenario, _record, _lab):
 def main() -> NoReturn:
     """The entry point: an error becomes one clear message and its exit code."""
     try:
-        app()
+        with Interruption():
+            app()
+    except InterruptedRunError as error:
+        say(f"drill: interrupted ({error})")
+        sys.exit(ExitCode.INTERRUPTED)
     except DrillError as error:
         say(f"drill: {error}")
         sys.exit(error.exit_code)

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from drill.cli._common import AsOutput, Output, leave, print_json, say
+from drill.errors import InterruptedEarlyError
 from drill.exits import ExitCode
+from drill.interruption import InterruptedRunError, deferred
 
 LAB_CONTEXT = "drill-lab"
 
@@ -44,18 +46,25 @@ def lab_kubeconfig() -> Path:
     return lab.kubeconfig()
 
 
-def bring_up() -> None:
-    """The lab for one drill: an interruption on the way takes it down again and ends the command with 130."""
-    from drill.interruption import InterruptedRunError, Interruption  # noqa: PLC0415 - lazy
-
-    with Interruption() as interruption:
-        try:
-            up()
-        except InterruptedRunError as error:
-            interruption.shield()
-            say(f"interrupted ({error}): taking the lab down")
+@contextmanager
+def on_the_lab() -> Iterator[None]:
+    """The lab is up for the block, and stays up after it; whatever interrupts takes it down again."""
+    try:
+        up()
+        yield
+    except (InterruptedRunError, InterruptedEarlyError) as error:
+        say(f"interrupted ({error}): taking the lab down")
+        with deferred():
             take_down()
-            leave(ExitCode.INTERRUPTED)
+        raise
+    except typer.Exit as left:
+        if left.exit_code == ExitCode.INTERRUPTED:
+            say("taking the lab down")
+            with deferred():
+                take_down()
+        else:
+            say("the lab stays up for the next drill; `drill lab down` removes it")
+        raise
 
 
 def take_down() -> None:

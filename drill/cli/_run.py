@@ -1,7 +1,9 @@
 """`drill run`, `drill plan`, `drill rollback`: the commands that meet a cluster."""
 
 import os
+import secrets
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +22,8 @@ from drill.cli._common import (
     say,
     settings,
 )
-from drill.cli._lab import LAB_CONTEXT, bring_up, lab_kubeconfig, take_down
+from drill.cli._lab import LAB_CONTEXT, lab_kubeconfig, on_the_lab
+from drill.errors import UsageError
 from drill.exits import ExitCode
 
 if TYPE_CHECKING:
@@ -63,30 +66,28 @@ def run(
     configure_logging(verbose=verbose)
     from drill.cli._judging import judge_and_report  # noqa: PLC0415 - lazy
     from scenarios import reader, runner  # noqa: PLC0415 - lazy
+    from scenarios.preflight import guard  # noqa: PLC0415 - lazy
 
+    if junit is not None and not os.access(junit.parent, os.W_OK):
+        raise UsageError(f"--junit {junit}: its folder can't be written to")
     drill = reader.read(reader.find(scenario))
     if lab:
         context, kubeconfig = LAB_CONTEXT, lab_kubeconfig()
     chosen = settings(context=context, kubeconfig=kubeconfig, runs=runs)
+    guard(drill.scenario, chosen)
     begun = time.monotonic()
-    if lab:
-        bring_up()
 
     def narrate(line: str) -> None:
         say(f"[{time.monotonic() - begun:6.1f} s] {line}")
 
-    done = runner.run(drill, chosen, narrate, seed)
-    outcome = judge_and_report(done.record, output=output, junit=junit)
-    for refusal in done.refusals:
-        say(f"refused: {refusal}")
-    if done.error:
-        say(f"the harness broke: {done.error} (logs/failure.txt in the record)")
-    if lab:
-        if done.interrupted:
-            take_down()
-        else:
-            say("the lab stays up for the next drill; `drill lab down` removes it")
-    leave(_exit_code(done, outcome.exit_code))
+    with on_the_lab() if lab else nullcontext():
+        done = runner.run(drill, chosen, narrate, seed)
+        outcome = judge_and_report(done.record, output=output, junit=junit)
+        for refusal in done.refusals:
+            say(f"refused: {refusal}")
+        if done.error:
+            say(f"the harness broke: {done.error} (logs/failure.txt in the record)")
+        leave(_exit_code(done, outcome.exit_code))
 
 
 def _exit_code(done: "Run", judged: ExitCode) -> ExitCode:
@@ -118,11 +119,10 @@ def plan(
     drill = reader.read(reader.find(scenario))
     chosen = settings(context=context, kubeconfig=kubeconfig)
     guard(drill.scenario, chosen)
-    if seed is not None:
-        drill = drill.seeded(seed)
-    found = preflight(drill, chosen, Cluster.connect(chosen))
+    seed = secrets.randbits(32) if seed is None else seed
+    found = preflight(drill.seeded(seed), chosen, Cluster.connect(chosen))
     if output is Output.JSON:
-        print_json({"scenario": drill.scenario.name, "context": chosen.context, **found.as_dict()})
+        print_json({"scenario": drill.scenario.name, "context": chosen.context, "seed": seed, **found.as_dict()})
     else:
         load = drill.scenario.load
         typer.echo(f"{drill.scenario.name} on {chosen.context}: {drill.scenario.description}")
@@ -136,6 +136,8 @@ def plan(
         typer.echo("preflight:")
         for check in found.checks:
             typer.echo(f"  {'ok     ' if check.ok else 'REFUSED'} {check.name}: {check.detail}")
+        if drill.seeded(seed) is not drill:
+            typer.echo(f"chosen at random; `drill run --seed {seed}` makes the same choice")
         typer.echo("nothing was touched")
     leave(ExitCode.INCONCLUSIVE if found.refusals else ExitCode.PASS)
 

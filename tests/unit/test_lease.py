@@ -1,6 +1,7 @@
 """One drill at a time: what the Lease does, on an API that keeps one object and its version."""
 
 import copy
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,17 +19,17 @@ class _Api:
         self.stored: Any = None
         self.version = 0
 
-    def read_namespaced_lease(self, _name: str, _namespace: str) -> Any:
+    def read_namespaced_lease(self, _name: str, _namespace: str, **_timeout: float) -> Any:
         if self.stored is None:
             raise ApiException(status=404)
         return copy.deepcopy(self.stored)
 
-    def create_namespaced_lease(self, _namespace: str, body: V1Lease) -> Any:
+    def create_namespaced_lease(self, _namespace: str, body: V1Lease, **_timeout: float) -> Any:
         if self.stored is not None:
             raise ApiException(status=409)
         return self._store(body)
 
-    def replace_namespaced_lease(self, _name: str, _namespace: str, body: Any) -> Any:
+    def replace_namespaced_lease(self, _name: str, _namespace: str, body: Any, **_timeout: float) -> Any:
         if body.metadata.resource_version != self.stored.metadata.resource_version:
             raise ApiException(status=409)
         return self._store(body)
@@ -79,7 +80,7 @@ def test_who_loses_the_race_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two drills that find it free at once: one wins."""
     api = _Api()
 
-    def already(_namespace: str, _body: V1Lease) -> Any:
+    def already(_namespace: str, _body: V1Lease, **_timeout: float) -> Any:
         raise ApiException(status=409)
 
     monkeypatch.setattr(api, "create_namespaced_lease", already)
@@ -89,11 +90,26 @@ def test_who_loses_the_race_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_losing_it_while_running_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The run is interrupted then."""
-    import threading  # noqa: PLC0415
-
     api, lost = _Api(), threading.Event()
     monkeypatch.setattr(lease, "DURATION", timedelta(seconds=0.03))
     with lease.held(api, "default", "me", lambda _reason: lost.set()):  # type: ignore[arg-type]
         api.held_by("thief", renewed_ago=0)
         assert lost.wait(10)
     assert api.stored.spec.holder_identity == "thief"
+
+
+def test_a_write_whose_answer_was_lost_is_still_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next write conflicts with our own: that is no reason to interrupt a drill."""
+    api, renewed = _Api(), threading.Event()
+    monkeypatch.setattr(lease, "DURATION", timedelta(seconds=0.03))
+    with lease.held(api, "default", "me", _never):  # type: ignore[arg-type]
+        api.held_by("me", renewed_ago=0)  # another version than the one that was answered
+        store = api._store
+
+        def stored(body: Any) -> Any:
+            renewed.set()
+            return store(body)
+
+        monkeypatch.setattr(api, "_store", stored)
+        assert renewed.wait(10)
+    assert api.stored.spec.holder_identity == ""
