@@ -55,8 +55,8 @@ def plan_ensure_topic(
     config: dict[str, str] | None = None,  # noqa: ARG001
 ) -> Plan:
     """The topic that `ensure_topic` would create or find; no Kubernetes permission is needed."""
-    drillable_site()
-    return Plan(targets=({"kind": "KafkaTopic", "name": topic},), permissions=())
+    namespace = drillable_site().target.namespace
+    return Plan(targets=({"kind": "KafkaTopic", "namespace": namespace, "name": topic},), permissions=())
 
 
 def _create(here: Site, topic: NewTopic) -> None:
