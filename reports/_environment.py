@@ -105,9 +105,7 @@ def _topic(record: RunRecord) -> Facts:
     if rows:
         copies = sorted({len(row["replicas"]) for row in rows})
         facts += [("Partitions", plain(len(rows))), ("Replicas of each", plain(copies))]
-    settings = preflight.get("topic_settings", {})
-    if not settings:
-        return (*facts, ("Settings", Missing("preflight found no such topic, so that the drill itself made it")))
+    settings = record.evidence("topic-settings")
     return (*facts, *_mapping({name: settings[name] for name in DURABILITY if name in settings}))
 
 
@@ -116,7 +114,7 @@ def _partitions(evidence: dict[str, Any], topic: str) -> list[dict[str, Any]]:
 
 
 def _other_settings(record: RunRecord) -> Facts:
-    settings = record.evidence("preflight").get("topic_settings", {})
+    settings = record.evidence("topic-settings")
     return _mapping({name: settings[name] for name in sorted(settings) if name not in DURABILITY})
 
 

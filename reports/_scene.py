@@ -13,6 +13,7 @@ from drill.errors import RecordIncompleteError
 from drill.ledger import Accounting, account, ledgers
 from drill.record import RunRecord
 from drill.series import ClientSeries, client_series
+from drill.verdicts import Outcome
 from recovery import Timeline
 from reports._faults import Fault
 from reports._measured import Missing, measured
@@ -47,7 +48,15 @@ class Scene:
 
     @cached_property
     def books(self) -> Accounting:
-        """The sums over every ledger, with the earliest losses."""
+        """The sums over every ledger, with the earliest losses.
+
+        Raises:
+            RecordIncompleteError: the topic was not read to its end, so that what was not seen may be there.
+        """
+        verdict = next((each for each in self.record.verdicts if each.check == "drain-complete"), None)
+        if verdict is None or verdict.outcome is not Outcome.PASS:
+            reason = "it was not judged" if verdict is None else verdict.reason
+            raise RecordIncompleteError(f"the topic was not read back whole, so nobody knows what is in it: {reason}")
         return account(ledgers(self.record), limit=LOSSES)
 
     @cached_property

@@ -30,7 +30,6 @@ class Preflight:
     targets: tuple[dict[str, Any], ...]
     permissions: tuple[Permission, ...]
     kafka: dict[str, Any] | None
-    topic_settings: dict[str, str]
 
     @property
     def refusals(self) -> tuple[str, ...]:
@@ -66,13 +65,9 @@ def preflight(drill: Drill, settings: Settings, cluster: Cluster) -> Preflight:
     """Look at everything that must hold; what is found wrong is told all at once, not raised."""
     state, reachable = _reach(settings)
     checks = [reachable]
-    topic_settings: dict[str, str] = {}
     if state is not None:
         checks += _whole(state)
-        topic = drill.scenario.load.topic
         checks.append(_topic(drill, state))
-        if any(each.topic == topic for each in state.partitions):
-            topic_settings = kafka.topic_settings(settings.kafka, topic)
 
     plan = experiments.Plan((), ())
     try:
@@ -89,7 +84,7 @@ def preflight(drill: Drill, settings: Settings, cluster: Cluster) -> Preflight:
         checks.append(Check("permissions", ok=not missing, detail=detail))
     except DrillError as error:
         checks.append(Check("permissions", ok=False, detail=str(error)))
-    return Preflight(tuple(checks), plan.targets, wanted, state.as_dict() if state else None, topic_settings)
+    return Preflight(tuple(checks), plan.targets, wanted, state.as_dict() if state else None)
 
 
 def _reach(settings: Settings) -> tuple[kafka.KafkaState | None, Check]:

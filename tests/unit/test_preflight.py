@@ -37,7 +37,6 @@ class _Cluster:
 def lab(monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A whole cluster on which the plan resolves."""
     monkeypatch.setattr(kafka, "describe", lambda *_args, **_named: WHOLE)
-    monkeypatch.setattr(kafka, "topic_settings", lambda *_args: {"min.insync.replicas": "2"})
     monkeypatch.setattr(experiments, "plan", lambda _experiment: PLAN)
     return settings.Settings(
         context="lab",
