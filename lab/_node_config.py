@@ -77,6 +77,9 @@ def _kubelet(name: str, address: IPv4Address, folder: Path) -> dict[str, object]
         # The lab resolves its own names and no others.
         "resolvConf": "",
         "maxPods": 30,
+        # A lab is drilled over and over: the kubelet's memory of ten minutes of kills would add up to minutes of
+        # CrashLoopBackOff, and the next drill would measure that.
+        "crashLoopBackOff": {"maxContainerRestartPeriod": "10s"},
         # The nodes share one disk with everything else on the machine: it may be fuller than a node's would be.
         "evictionHard": {
             "memory.available": "100Mi",

@@ -36,7 +36,7 @@ def _await_text(log: Path, text: str) -> None:
 @pytest.mark.parametrize("ends_on", [signal.SIGTERM, signal.SIGUSR1])
 def test_it_ends_on_the_signal_that_it_understands(tmp_path: Path, ends_on: signal.Signals) -> None:
     """In order, with its own exit status."""
-    child = Child([sys.executable, "-c", LISTENS], {}, tmp_path / "logs" / "child.log", ends_on)
+    child = Child([sys.executable, "-c", LISTENS], {}, tmp_path / "logs" / "child.log", ends_on=ends_on)
     _await_text(child.log, "ready")
     child.stop(grace=30)
     assert child.exit_status == 0
