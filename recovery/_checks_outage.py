@@ -1,10 +1,14 @@
-"""How long clients were out, against the objectives; the definitions are in `_outages` and `_timeline`."""
+"""How long clients were out, against the objectives; the definitions are in `_outages` and `_timeline`.
+
+A measured outage may be too long by as much as the load generator stalled (`Timeline.error`), and one below a path's
+threshold is not seen at all. A verdict that either could turn is inconclusive.
+"""
 
 from drill.errors import RecordIncompleteError
 from drill.objectives import Objectives
 from recovery._check import Finding, check, failed, passed, unsure
 from recovery._run import Run
-from recovery._timeline import Timeline
+from recovery._timeline import Path, Timeline
 
 
 def _outage_target(objectives: Objectives) -> str:
@@ -13,48 +17,57 @@ def _outage_target(objectives: Objectives) -> str:
     return " and ".join(bound for bound in (at_least, at_most) if bound) or "it ends"
 
 
-@check("load/*/rates.u32", "events.jsonl", target=_outage_target)
+@check("load/*/rates.u32", "load/*/lag.u32", "events.jsonl", target=_outage_target)
 def client_outage(run: Run) -> Finding:
     """The longest client outage, t5 - t1, is within its bounds.
 
     One that was not seen to end has a lower bound only: over the objective, or without one over the time for which
-    recovery is awaited, it fails; below that nothing is known. An outage shorter than `min_client_outage` (writes
-    must stop when too few replicas are in sync) fails too.
+    recovery is awaited, it fails; below that nothing is known. A path that was silent for less than
+    `min_client_outage` (writes must stop when too few replicas are in sync) fails too, however long others were out.
     """
-    line = run.timeline
-    at_least = _known(line.outage_at_least, line, "outage")
-    objectives = run.record.objectives
+    line, objectives = run.timeline, run.record.objectives
+    at_least, error = _known(line.outage_at_least, line, "outage"), _known(line.error, line, "error")
     actual = _text(line.outage, at_least, line)
     details = {
         "outages": [outage.model_dump() | {"seconds": outage.seconds} for outage in line.outages],
+        "silences": {path.name: _silence(path) for path in line.paths},
         "total": line.outage_total,
-        "error": line.error,
+        "error": error,
     }
-    if objectives.client_outage is not None and at_least > objectives.client_outage:
+    limit, must_stop = objectives.client_outage, objectives.min_client_outage
+    if limit is not None and at_least - error > limit:
         return failed("Clients were out for longer than the objective allows.", actual, **details)
-    if line.outage is None and at_least > objectives.recovery_timeout:
+    if line.outage is None and at_least - error > objectives.recovery_timeout:
         return failed("Clients were still out when recovery was no longer awaited.", actual, **details)
-    if line.outage is None:
-        return unsure(f"The outage was not seen to end: {line.unmeasured['outage']}.", actual, **details)
-    if line.outage < objectives.min_client_outage:
-        return failed("Writes went on where they had to stop.", actual, **details)
-    if not line.outages:
-        return passed("No path was silent for long enough to be out.", actual, **details)
-    return passed(f"The longest outage was that of {_worst(line)}.", actual, **details)
+    if went_on := [path for path in line.paths if _went_on(path, must_stop)]:
+        names, least = ", ".join(path.name for path in went_on), min(went_on, key=_silence)
+        reason, silence = f"Writes went on where they had to stop: {names}.", f"{_silence(least):.2f} s on {least.name}"
+        return failed(reason, silence, **details)
+    open_ended = f"The outage was not seen to end: {line.unmeasured['outage']}." if line.outage is None else None
+    if doubt := open_ended or _doubt(line, limit, at_least, error) or _doubt_of_silence(line, must_stop, error):
+        return unsure(doubt, actual, **details)
+    return passed(_worst(line), actual, **details)
 
 
-@check("load/*/rates.u32", "events.jsonl", target=lambda o: None if o.rto is None else f"<= {o.rto:g} s")
+@check(
+    "load/*/rates.u32",
+    "load/*/lag.u32",
+    "events.jsonl",
+    target=lambda o: None if o.rto is None else f"<= {o.rto:g} s",
+)
 def rto(run: Run) -> Finding:
     """t5 - t0 on the worst path is within the objective: of each outage, from the fault that it follows."""
     line, objective = run.timeline, run.record.objectives.rto
-    at_least = _known(line.rto_at_least, line, "rto")
+    at_least, error = _known(line.rto_at_least, line, "rto"), _known(line.error, line, "error")
     actual = _text(line.rto, at_least, line)
-    if objective is not None and at_least > objective:
+    if objective is not None and at_least - error > objective:
         return failed("Service came back later after the fault than the objective allows.", actual)
     if line.rto is None:
         return unsure(f"Service was not seen to come back for good: {line.unmeasured['rto']}.", actual)
+    if doubt := _doubt(line, objective, at_least, error):
+        return unsure(doubt, actual)
     if not line.outages:
-        return passed("No path was silent for long enough to be out.", actual)
+        return passed(_worst(line), actual)
     return passed(f"Every path was good again {line.rto:.2f} s after the fault or sooner.", actual)
 
 
@@ -62,6 +75,42 @@ def _known(value: float | None, line: Timeline, name: str) -> float:
     if value is None:
         raise RecordIncompleteError(line.unmeasured[name])
     return value
+
+
+def _doubt(line: Timeline, limit: float | None, measured: float, error: float) -> str | None:
+    """Why a measured time that isn't over the limit for certain may be so nevertheless."""
+    if limit is None:
+        return None
+    if measured > limit:
+        return f"It is over the objective by no more than the {error:.2f} s that the load generator may have lagged."
+    blindest = max(line.paths, key=lambda path: path.threshold)
+    if blindest.threshold > limit:
+        return (
+            f"Outages under {blindest.threshold:.2f} s can't be seen at this rate and baseline: {blindest.name} was "
+            f"silent for {blindest.baseline_gap:.2f} s before the fault already."
+        )
+    return None
+
+
+def _doubt_of_silence(line: Timeline, must_stop: float, error: float) -> str | None:
+    """Why a path that isn't known to have gone on may have done so nevertheless."""
+    least = min(line.paths, key=_silence)
+    if not must_stop or _silence(least) - error >= must_stop:
+        return None
+    if not _silence(least):
+        return f"Whether {least.name} stopped is not known: silence under {least.threshold:.2f} s can't be seen there."
+    return f"{least.name} was silent for {_silence(least):.2f} s, but the load generator may have lagged {error:.2f} s."
+
+
+def _went_on(path: Path, must_stop: float) -> bool:
+    """Whether a path was certainly not silent for as long as it must; not certain while an outage is open."""
+    ended = all(outage.t5 is not None for outage in path.outages)
+    return ended and (_silence(path) or path.threshold) < must_stop
+
+
+def _silence(path: Path) -> float:
+    """The longest silence of a path after a fault, s; 0: none that could be seen."""
+    return max((outage.silence for outage in path.outages if outage.t0 is not None), default=0.0)
 
 
 def _text(measured: float | None, at_least: float, line: Timeline) -> str:
@@ -73,4 +122,6 @@ def _text(measured: float | None, at_least: float, line: Timeline) -> str:
 
 
 def _worst(line: Timeline) -> str:
-    return max(line.outages, key=lambda outage: outage.at_least).path
+    if not line.outages:
+        return "No path was silent for long enough to be out."
+    return f"The longest outage was that of {max(line.outages, key=lambda outage: outage.at_least).path}."

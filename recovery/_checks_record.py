@@ -1,5 +1,8 @@
 """Whether the record itself is whole: the run went to its end, and nobody touched what it wrote."""
 
+from typing import Any
+
+from drill.errors import RecordIncompleteError
 from recovery._check import Finding, check, passed, unsure
 from recovery._run import Run
 
@@ -15,7 +18,10 @@ CUT_SHORT = {
 
 @check("events.jsonl", "journal.json", target="every phase run to its end")
 def run_complete(run: Run) -> Finding:
-    """The run went through every phase: not refused, interrupted, broken off or killed half-way.
+    """The run went through every phase and activity: not refused, interrupted, broken off or killed half-way.
+
+    Chaos Toolkit calls an experiment completed although an action of its method failed, and goes on after it: so each
+    activity of the method and of the rollbacks must have succeeded.
 
     A run that was cut short is inconclusive, not failed: it says nothing of what would have come.
     """
@@ -28,6 +34,9 @@ def run_complete(run: Run) -> Finding:
         return unsure(f"The run ended before it came to: {', '.join(missing)}.", actual=f"{len(seen)} phases")
     if (status := run.record.journal.get("status")) != "completed":
         return unsure(f"Chaos Toolkit ended the experiment with status {status!r}.", actual=str(status))
+    trouble = _trouble(run.record.journal, "run", "method") or _trouble(run.record.journal, "rollbacks", "rollbacks")
+    if trouble:
+        return unsure(trouble)
     return passed("The run went through every phase to its end.", actual=f"{len(PHASES)} phases")
 
 
@@ -46,3 +55,18 @@ def record_intact(run: Run) -> Finding:
         )
     sealed = len(run.record.manifest["files"])
     return passed(f"All {sealed} files are as the manifest sealed them.", actual=f"{sealed} files unchanged")
+
+
+def _trouble(journal: dict[str, Any], section: str, declared: str) -> str | None:
+    """Which activity of a section of the journal did not succeed, or was not even begun."""
+    ran, experiment = journal.get(section), journal.get("experiment")
+    if ran is None or experiment is None:
+        raise RecordIncompleteError(f"the journal does not say what became of the {declared}")
+    for entry in ran:
+        if (status := entry.get("status")) != "succeeded":
+            lines = "".join(entry.get("exception", [])).strip().splitlines() or [f"its status is {status!r}"]
+            return f"The {entry['activity']['type']} {entry['activity']['name']} did not succeed: {lines[-1]}."
+    planned = len(experiment.get(declared, []))
+    if len(ran) < planned:
+        return f"Only {len(ran)} of {planned} activities of the {declared} were run."
+    return None

@@ -3,8 +3,9 @@
 from drill.record import RunRecord
 from drill.verdicts import Verdict
 from recovery._check import Check
+from recovery._checks_baseline import baseline_sane
 from recovery._checks_cluster import cluster_healthy_after, fault_effective, rollback_clean, steady_state
-from recovery._checks_load import baseline_sane, latency_p99, offered_load_achieved
+from recovery._checks_load import achieved_over_offered, latency_p99, offered_load_achieved
 from recovery._checks_outage import client_outage, rto
 from recovery._checks_record import record_intact, run_complete
 from recovery._checks_records import (
@@ -28,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     client_outage,
     rto,
     latency_p99,
+    achieved_over_offered,
     cluster_healthy_after,
     steady_state,
     rollback_clean,

@@ -32,7 +32,7 @@ def measure(run: "Run") -> Timeline:
     paths = known("paths", lambda: tuple(_path(run, partition) for partition in range(len(run.series.acked))))
     rpo = known("rpo", lambda: _rpo(run))
     t0 = known("t0", lambda: run.t0)
-    facts = Timeline(t0=t0, rpo=rpo, paths=paths or ())
+    facts = Timeline(t0=t0, rpo=rpo, paths=paths or (), error=known("error", lambda: _error(run)))
     worst = max(facts.outages, key=lambda outage: outage.at_least, default=None)
     if worst is not None:
         t0 = worst.t0
@@ -61,7 +61,6 @@ def measure(run: "Run") -> Timeline:
             "t4": t4,
             "t5": t5,
             "t6": t6,
-            "error": known("error", lambda: _error(run)),
             "outage": None if open_ended else at_least,
             "outage_at_least": at_least,
             "outage_total": None if open_ended else _union(facts.outages),
@@ -97,6 +96,7 @@ def _path(run: "Run", partition: int) -> Path:
             t1=span.start,
             t5=span.end,
             seen_until=span.seen_until,
+            silence=span.silence,
         )
         for span in spans
     )

@@ -48,6 +48,8 @@ class Span:
     """The start of the first sustained good window (t5); None when none was seen."""
     seen_until: float
     """Until when it is known to have lasted: `end`, or the first success seen, or the end of the load."""
+    silence: float
+    """The longest time in it without any success, up to the end of arrivals, s."""
 
 
 def largest_gap(acked: NDArray[np.uint32], bins: Bins, t_from: float, t_to: float) -> float:
@@ -123,6 +125,8 @@ def _near(bad: Any, sustained: float) -> Any:
 
 
 def _span(cluster: Any, gaps: Any, t_to: float, sustained: float) -> Span:
+    silence = max(min(gap.upper, t_to) - gap.lower for gap in gaps)
     if math.isinf(cluster.upper):
-        return Span(gaps.lower, None, seen_until=t_to)
-    return Span(gaps.lower, cluster.upper if t_to - cluster.upper >= sustained else None, seen_until=cluster.upper)
+        return Span(gaps.lower, None, seen_until=t_to, silence=silence)
+    end = cluster.upper if t_to - cluster.upper >= sustained else None
+    return Span(gaps.lower, end, seen_until=cluster.upper, silence=silence)

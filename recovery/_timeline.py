@@ -25,6 +25,8 @@ class Outage(_Model):
     """The start of the first sustained good window after it; None: none was seen before the load ended."""
     seen_until: float
     """t5, or the last instant up to which it is known to have lasted."""
+    silence: float
+    """The longest time in it without any success, s: shorter than the outage when a success here and there came."""
 
     @property
     def seconds(self) -> float | None:

@@ -54,12 +54,15 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
     twice: Iterable[int] = (),
     failed: Iterable[int] = (),
     failed_seen: Iterable[int] = (),
+    never_sent: Iterable[int] = (),
     timed_out: Iterable[int] = (),
     timed_out_seen: Iterable[int] = (),
     unbooked: Iterable[int] = (),
     reordered: int = 0,
     corrupt: int = 0,
     drained: bool = True,
+    action: str | None = "succeeded",
+    undo_action: str | None = "succeeded",
     steady_state: tuple[bool | None, bool | None] = (True, True),
     pod_after: dict[str, Any] | None = None,
     isr_after: Sequence[int] = (0, 1, 2),
@@ -95,12 +98,15 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
         twice: records that it sees twice.
         failed: records that failed definitely.
         failed_seen: those of them that are seen nevertheless.
+        never_sent: records for which the client's queue had no room: failed, and never handed over.
         timed_out: records without an answer (indeterminate).
         timed_out_seen: those of them that are seen.
         unbooked: acked records that the clients' series has not counted.
         reordered: records of partition 0 that were read out of order.
         corrupt: records of partition 0 with a wrong checksum.
         drained: whether the drain reached the end offsets.
+        action: how the method's action ended in the journal; None: it is not there.
+        undo_action: how that of the rollbacks did.
         steady_state: met before and after; None: not looked at.
         pod_after: what is different about pod 0 at the end.
         isr_after: in-sync replicas of partition 0 at the end.
@@ -121,16 +127,16 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
         {
             "checks": [{"name": "fully-replicated", "ok": True, "detail": "every partition has all its replicas"}],
             "kafka": _kafka((0, 1, 2), partitions),
-            "topic_settings": {"min.insync.replicas": "2", "unclean.leader.election.enable": "false"},
             "targets": [_target()],
         },
     )
+    record.write_evidence("topic-settings", {"min.insync.replicas": "2", "unclean.leader.election.enable": "false"})
     record.write_evidence("cluster-before", {"pods": _pods(), "kafka": _kafka((0, 1, 2), partitions)})
 
     stop = load_stops if killed is None else min(load_stops, killed)
     silent = [*outages, *([(1, 10.0, 12.0)] if baseline_outage else [])]
     read = dict.fromkeys(("ours", "duplicates"), np.zeros(partitions, dtype=np.int64))
-    stopped: dict[int, dict[str, int]] = {}
+    stopped: dict[int, dict[str, Any]] = {}
     for producer in range(1, producers + 1):
         of_first = producer == 1
         ledger = Ledger.create(
@@ -152,7 +158,8 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
         answered = _answered(
             due, places, outages=silent, drained_after=drained_after, latency=latency, slow=slow, seed=producer
         )
-        bad = set(failed) if of_first else set()
+        full = set(never_sent) if of_first else set()
+        bad = set(failed) | full if of_first else set()
         unknown = set(timed_out) if of_first else set()
         has_answer = np.isfinite(answered) & ~np.isin(sequences, list(unknown))
         if load_dies or killed is not None:
@@ -180,6 +187,11 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
             "acked": int(is_acked.sum()),
             "failed": int(is_failed.sum()),
             "outstanding": 0,
+            "refusals": {
+                "_MSG_TIMED_OUT": int((~is_acked & ~is_failed).sum()),
+                "INVALID_RECORD": int(is_failed.sum()) - len(full),
+                "never sent: Local: Queue full": len(full),
+            },
         }
         if killed is None:
             ledger.forget_seen()
@@ -271,7 +283,9 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
     say(stop + 4, "runner", "run.phase", phase="record")
     say(stop + 5, "runner", "run.finished")
     if killed is None:
-        record.write_json("journal.json", {"status": "completed", "deviated": steady_state[1] is False, "run": []})
+        record.write_json(
+            "journal.json", _journal(deviated=steady_state[1] is False, action=action, undo_action=undo_action)
+        )
         record.write_evidence(
             "drain",
             {
@@ -339,6 +353,31 @@ def _steady(say: Any, when: str, met: bool | None) -> None:
     if met is not None:
         kind = "steady-state.met" if met else "steady-state.not-met"
         say(45, "runner", kind, when=when, probes=[{"name": "isr-full", "met": met, "output": met}])
+
+
+def _journal(*, deviated: bool, action: str | None, undo_action: str | None) -> dict[str, Any]:
+    """As Chaos Toolkit writes it: completed, whatever became of the actions."""
+    method = {"type": "action", "name": "kill-each-broker"}
+    undo = {"type": "action", "name": "undo-what-is-left"}
+    why = [
+        "drill.errors.RefusedError: 2 of 3 brokers would be down\n",
+        "\nThe above exception was the direct cause of the following exception:\n\n",
+        "chaoslib.exceptions.ActivityFailed: drill.errors.RefusedError: 2 of 3 brokers would be down\n",
+    ]
+
+    def entry(activity: dict[str, str], status: str | None) -> list[dict[str, Any]]:
+        told = {"activity": activity, "output": None, "status": status} | (
+            {"exception": why} if status == "failed" else {}
+        )
+        return [] if status is None else [told]
+
+    return {
+        "experiment": {"title": "Kill the leader", "method": [method], "rollbacks": [undo]},
+        "status": "completed",
+        "deviated": deviated,
+        "run": entry(method, action),
+        "rollbacks": entry(undo, undo_action),
+    }
 
 
 def _read(*, ours: int, again: int, corrupt: int, reordered: int, unread: int) -> dict[str, int]:

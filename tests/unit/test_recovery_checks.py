@@ -5,16 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from drill.objectives import Objectives
 from drill.record import RunRecord
 from drill.verdicts import Outcome, Verdict
 from recovery import judge
 from recovery._judge import CHECKS
-from tests.unit.records import FAULT, build_record
+from tests.unit.records import FAULT, RECOVERED, build_record
 
 FAIL, INCONCLUSIVE = Outcome.FAIL, Outcome.INCONCLUSIVE
 NAMES = {check.name for check in CHECKS}
 FOREVER = ((0, FAULT, math.inf),)
+EVERYWHERE = tuple((partition, FAULT, RECOVERED) for partition in range(3))
+SPARSE: dict[str, Any] = {"rate": 3.0, "outages": ()}
 
 SPOILED: list[tuple[str, dict[str, Any], Outcome, str]] = [
     # check, what is wrong with the run, outcome, words of the reason
@@ -32,7 +36,45 @@ SPOILED: list[tuple[str, dict[str, Any], Outcome, str]] = [
     ("no-anomaly", {"failed": [8, 9], "failed_seen": [9]}, FAIL, "1 record found in the topic"),
     ("no-anomaly", {"failed": [8, 9], "drained": False}, INCONCLUSIVE, "Only a part"),
     ("client-outage", {"objectives": {"client_outage": 6.0}}, FAIL, "longer than the objective"),
-    ("client-outage", {"objectives": {"min_client_outage": 7.0}}, FAIL, "Writes went on"),
+    ("client-outage", {"outages": EVERYWHERE, "objectives": {"min_client_outage": 7.0}}, FAIL, "Writes went on"),
+    # Some partitions stopped long enough, and one did not.
+    ("client-outage", {"objectives": {"min_client_outage": 1.0}}, FAIL, "had to stop: commodities-1, commodities-2."),
+    (
+        "client-outage",
+        {"outages": (*EVERYWHERE[:2], (2, FAULT, FAULT + 2)), "objectives": {"min_client_outage": 5.0}},
+        FAIL,
+        "had to stop: commodities-2.",
+    ),
+    # Out for 6 s in all, but writes went on in the middle of it.
+    (
+        "client-outage",
+        {
+            "outages": (*EVERYWHERE[:2], (2, FAULT, FAULT + 2), (2, FAULT + 4, FAULT + 6)),
+            "drained_after": 0.1,
+            "objectives": {"min_client_outage": 5.0},
+        },
+        FAIL,
+        "had to stop: commodities-2.",
+    ),
+    ("client-outage", {**SPARSE, "objectives": {"min_client_outage": 2.0}}, INCONCLUSIVE, "stopped is not known"),
+    (
+        "client-outage",
+        {"outages": EVERYWHERE, "lag": 0.4, "objectives": {"min_client_outage": 6.2}},
+        INCONCLUSIVE,
+        "may have lagged 0.41 s",
+    ),
+    # At this rate only silence of over 5 s stands out.
+    ("client-outage", {**SPARSE, "objectives": {"client_outage": 4.0}}, INCONCLUSIVE, "can't be seen at this rate"),
+    (
+        "client-outage",
+        {"outages": ((1, 10.0, 10.45), (0, FAULT, FAULT + 1)), "objectives": {"client_outage": 2.0}},
+        INCONCLUSIVE,
+        "commodities-1 was silent for 0.4",
+    ),
+    # What was found is over the objective, whatever else could not be seen.
+    ("client-outage", {"rate": 3.0, "objectives": {"client_outage": 4.0}}, FAIL, "longer than the objective"),
+    # The load generator's own stall is not held against the platform.
+    ("client-outage", {"lag": 0.4, "objectives": {"client_outage": 6.0}}, INCONCLUSIVE, "load generator may have"),
     ("client-outage", {"outages": (), "objectives": {"min_client_outage": 1.0}}, FAIL, "Writes went on"),
     ("client-outage", {"outages": FOREVER}, FAIL, "longer than the objective"),
     ("client-outage", {"outages": FOREVER, "objectives": {"client_outage": 50.0}}, INCONCLUSIVE, "not seen to end"),
@@ -47,6 +89,9 @@ SPOILED: list[tuple[str, dict[str, Any], Outcome, str]] = [
     ("client-outage", {"baseline": False}, INCONCLUSIVE, "baseline.started"),
     ("rto", {"objectives": {"rto": 6.0}}, FAIL, "later after the fault"),
     ("rto", {"outages": FOREVER}, FAIL, "later after the fault"),
+    ("rto", {**SPARSE, "objectives": {"rto": 4.0}}, INCONCLUSIVE, "can't be seen at this rate"),
+    ("rto", {"rate": 3.0, "objectives": {"rto": 4.0}}, FAIL, "later after the fault"),
+    ("rto", {"lag": 0.4, "objectives": {"rto": 6.0}}, INCONCLUSIVE, "load generator may have"),
     ("rto", {"outages": FOREVER, "objectives": {"rto": 60.0}}, INCONCLUSIVE, "not seen to come back"),
     ("latency-p99", {"objectives": {"latency_p99": 1.0}}, FAIL, "longer than the objective"),
     ("latency-p99", {"timed_out": range(5000, 5200), "objectives": {"latency_p99": 9.0}}, FAIL, "more than 1 %"),
@@ -79,9 +124,21 @@ SPOILED: list[tuple[str, dict[str, Any], Outcome, str]] = [
     ("offered-load-achieved", {"achieved": 0.95}, INCONCLUSIVE, "Fewer records"),
     ("offered-load-achieved", {"lag": 0.8}, INCONCLUSIVE, "load generator itself lagged"),
     ("offered-load-achieved", {"load_dies": True}, INCONCLUSIVE, "The load died"),
+    ("offered-load-achieved", {"never_sent": range(5000, 5200)}, INCONCLUSIVE, "200 records never left the client"),
+    ("achieved-over-offered", {"timed_out": range(5000, 5200)}, FAIL, "0 records failed and 200 had no answer"),
+    ("achieved-over-offered", {"failed": range(5000, 5200)}, FAIL, "200 records failed and 0 had no answer"),
+    ("achieved-over-offered", {"never_sent": range(5000, 5200)}, FAIL, "200 records failed"),
+    ("achieved-over-offered", {"timed_out": [4], "objectives": {"achieved_over_offered": 1}}, FAIL, "1 had no answer"),
+    ("achieved-over-offered", {"load_dies": True}, INCONCLUSIVE, "The load died"),
     ("drain-complete", {"drained": False}, INCONCLUSIVE, "did not end"),
     ("accounting-adds-up", {"unbooked": [7]}, INCONCLUSIVE, "do not balance: acknowledged"),
     ("run-complete", {"interrupted": True}, INCONCLUSIVE, "interrupted by SIGINT"),
+    ("run-complete", {"action": "failed"}, INCONCLUSIVE, "kill-each-broker did not succeed: chaoslib.exceptions."),
+    ("run-complete", {"action": "failed"}, INCONCLUSIVE, "RefusedError: 2 of 3 brokers would be down."),
+    ("run-complete", {"action": "aborted"}, INCONCLUSIVE, "its status is 'aborted'"),
+    ("run-complete", {"action": None}, INCONCLUSIVE, "Only 0 of 1 activities of the method"),
+    ("run-complete", {"undo_action": "failed"}, INCONCLUSIVE, "undo-what-is-left did not succeed"),
+    ("run-complete", {"undo_action": None}, INCONCLUSIVE, "activities of the rollbacks"),
     ("run-complete", {"killed": 30}, INCONCLUSIVE, "before it came to"),
     ("record-intact", {"altered": True}, INCONCLUSIVE, "experiment.json"),
     ("record-intact", {"killed": 30}, INCONCLUSIVE, "manifest.json"),
@@ -95,6 +152,8 @@ MISSING: list[tuple[str, str]] = [
     ("no-corrupt-record", "evidence/drain.json"),
     ("no-anomaly", "load/1/seen.bits"),
     ("client-outage", "load/1/rates.u32"),
+    ("client-outage", "load/1/lag.u32"),
+    ("rto", "load/1/lag.u32"),
     ("rto", "events.jsonl"),
     ("latency-p99", "load/1/intended.u32"),
     ("cluster-healthy-after", "evidence/cluster-after.json"),
@@ -104,6 +163,8 @@ MISSING: list[tuple[str, str]] = [
     ("fault-effective", "events.jsonl"),
     ("baseline-sane", "load/1/rates.u32"),
     ("offered-load-achieved", "load/1/lag.u32"),
+    ("achieved-over-offered", "load"),
+    ("achieved-over-offered", "load/1/acked.bits"),
     ("drain-complete", "evidence/drain.json"),
     ("accounting-adds-up", "load/1/twice.bits"),
     ("run-complete", "journal.json"),
@@ -119,7 +180,7 @@ def _verdict(record: RunRecord, name: str) -> Verdict:
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
     """The verdicts on a run in which all is well, every objective set."""
-    objectives = {"latency_p99": 10.0, "min_client_outage": 1.0}
+    objectives = {"latency_p99": 10.0}
     record = build_record(tmp_path_factory.mktemp("good"), objectives=objectives)
     return {verdict.check: verdict for verdict in judge(record)}
 
@@ -179,6 +240,10 @@ def test_missing_data_is_inconclusive(tmp_path: Path, name: str, path: str) -> N
         ("baseline-sane", {"rate": 3.0}),
         ("offered-load-achieved", {"producers": 2}),
         ("client-outage", {"rate": 3.0, "outages": ()}),
+        ("client-outage", {"outages": EVERYWHERE, "objectives": {"min_client_outage": 6.0}}),
+        ("achieved-over-offered", {"timed_out": [4, 7], "failed": [9], "producers": 2}),
+        ("offered-load-achieved", {"never_sent": [5000]}),
+        ("offered-load-achieved", {"timed_out": range(5000, 5200), "objectives": {"achieved_over_offered": 1}}),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -240,3 +305,30 @@ def test_losses_are_listed(tmp_path: Path) -> None:
 def test_lower_bound_is_shown_as_one(tmp_path: Path) -> None:
     """An outage without an end reads `at least`."""
     assert _verdict(build_record(tmp_path, outages=FOREVER), "client-outage").actual == "at least 35.01 s"
+
+
+def test_path_that_went_on_is_what_was_measured(tmp_path: Path) -> None:
+    """Where writes had to stop on every path, the least silent one is the measure, not the worst."""
+    outages = (*EVERYWHERE[:2], (2, FAULT, FAULT + 2))
+    verdict = _verdict(build_record(tmp_path, outages=outages, objectives={"min_client_outage": 5.0}), "client-outage")
+    assert verdict.actual is not None
+    assert verdict.actual.endswith(" s on commodities-2")
+    assert float(verdict.actual.split()[0]) == pytest.approx(2.0, abs=0.05)
+    assert verdict.details["silences"]["commodities-0"] == pytest.approx(6.3, abs=0.05)
+
+
+def test_producer_that_does_not_say_what_it_never_sent_is_inconclusive(tmp_path: Path) -> None:
+    """Without its last word, what was attempted is not known to have been sent."""
+    record = build_record(tmp_path)
+    events = record.path / "events.jsonl"
+    events.write_text(events.read_text().replace('"refusals"', '"others"'))
+    verdict = _verdict(RunRecord.open(record.path), "offered-load-achieved")
+    assert (verdict.outcome, "whether producer 1 sent" in verdict.reason.lower()) == (INCONCLUSIVE, True)
+
+
+@pytest.mark.parametrize("name", Objectives.model_fields)
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_objective_is_a_finite_number(name: str, value: float) -> None:
+    """An infinite objective is one that cannot fail."""
+    with pytest.raises(ValidationError):
+        Objectives.model_validate({name: value})

@@ -136,3 +136,20 @@ def test_largest_gap_counts_the_edges() -> None:
     assert largest_gap(acked, BINS, START + 5, START + 9) == pytest.approx(0.01, abs=0.011)
     assert largest_gap(acked, BINS, START + 5, START + 20) == pytest.approx(10, abs=0.02)
     assert largest_gap(acked, BINS, START + 15, START + 20) == pytest.approx(5, abs=0.02)
+
+
+def test_silence_is_the_longest_gap_of_an_outage() -> None:
+    """What was acknowledged in the middle of an outage, and after the end of arrivals, is no part of the silence."""
+    broken = _counts(_every(0.005, 0, 20), _every(0.005, 23, 25), _every(0.005, 29, END))
+    flushed = _counts(_every(0.005, 0, 55), END + 4)
+    for acked, silence in ((broken, 4.0), (flushed, END - 55)):
+        [found] = outages(
+            acked,
+            np.zeros_like(acked),
+            BINS,
+            t_from=START,
+            t_to=START + END,
+            threshold=0.25,
+            sustained=5.0,
+        )
+        assert found.silence == pytest.approx(silence, abs=0.02)

@@ -32,6 +32,7 @@ def test_instants_of_a_leader_kill(tmp_path: Path) -> None:
     assert line.error == pytest.approx(0.0102, abs=1e-5)
     assert line.recovered
     assert [outage.path for outage in line.outages] == ["commodities-0"]
+    assert [outage.silence for outage in line.outages] == [pytest.approx(6.3, abs=0.03)]
 
 
 def test_what_was_not_measured_has_a_reason(tmp_path: Path) -> None:
@@ -127,7 +128,7 @@ def test_rpo_is_unknown_when_the_topic_was_not_read_to_its_end(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("missing", "unknown"),
     [
-        ("load", {"t1", "t5", "t6", "outage", "rto", "hidden"}),
+        ("load", {"t1", "t5", "t6", "outage", "rto", "hidden", "error"}),
         ("events.jsonl", {"t0", "t1", "t4", "t5", "t6", "outage", "rto", "hidden"}),
     ],
 )

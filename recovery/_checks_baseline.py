@@ -1,0 +1,64 @@
+"""Whether the platform was well before the fault."""
+
+import math
+
+from drill.objectives import Objectives
+from recovery._check import Finding, check, counted, passed, unsure
+from recovery._run import Run
+
+SANE_P99 = 1.0
+"""A baseline whose p99 latency is above this, s, is of a platform in trouble already."""
+SANE_GAP = 0.5
+"""A path that is silent for longer than this in the baseline, s, is out at times anyway (at a rate that would let it
+speak at least ten times as often)."""
+
+
+@check(
+    "load/*/rates.u32",
+    "load/*/intended.u32",
+    "events.jsonl",
+    target=lambda o: f">= {o.achieved_over_offered:.1%} acknowledged, no outage, p99 <= {_sane_p99(o):g} s",
+)
+def baseline_sane(run: Run) -> Finding:
+    """Before the fault the load was acknowledged as offered, with no failure, no outage and a usual latency.
+
+    Else inconclusive: what is slow or silent anyway can't show what a fault does to it.
+    """
+    (begin, end), series = run.baseline, run.series
+    first, last = (round((t - series.start) / series.bin) for t in (begin, end))
+    offered, acked, errors = (int(each[:, first:last].sum()) for each in (series.offered, series.acked, series.failed))
+    if offered == 0:
+        return unsure("Nothing was offered in the baseline.")
+    share, p99 = acked / offered, series.latency_between(0.99, begin, end)
+    actual = f"{share:.1%} acknowledged, p99 {p99 * 1000:.1f} ms"
+    trouble: str | None
+    if abs(share - 1) > 1 - run.record.objectives.achieved_over_offered:
+        # More than all of it: an older backlog was still being drained.
+        trouble = f"{share:.1%} of what was offered was acknowledged"
+    elif errors:
+        trouble = f"{counted(errors, 'record')} failed"
+    elif math.isnan(p99):
+        trouble = "latency was not recorded over a whole second"
+    elif p99 > _sane_p99(run.record.objectives):
+        trouble = "latency was too high"
+    else:
+        # At a low rate a path is silent between two records: that is its pace, not an outage.
+        trouble = _silence(run, pace=(end - begin) * len(series.offered) / offered)
+    if trouble:
+        return unsure(f"Before the fault already, {trouble}.", actual)
+    return passed(f"The baseline of {end - begin:.0f} s was steady.", actual, offered=offered, acked=acked, p99=p99)
+
+
+def _sane_p99(objectives: Objectives) -> float:
+    return min(SANE_P99, objectives.latency_p99 or SANE_P99)
+
+
+def _silence(run: Run, pace: float) -> str | None:
+    """Which path was out before the fault; `pace` is the usual time between two of its records, s."""
+    for path in run.timeline.paths:
+        if path.baseline_gap > max(SANE_GAP, 10 * pace):
+            return f"{path.name} was silent for {path.baseline_gap:.2f} s"
+        for outage in path.outages:
+            if run.episodes and outage.t1 < run.t0 - path.threshold:
+                return f"{path.name} was out, {run.t0 - outage.t1:.1f} s before it"
+    return None
