@@ -332,3 +332,13 @@ def test_objective_is_a_finite_number(name: str, value: float) -> None:
     """An infinite objective is one that cannot fail."""
     with pytest.raises(ValidationError):
         Objectives.model_validate({name: value})
+
+
+def test_every_injected_fault_must_prove_itself(tmp_path: Path) -> None:
+    """A turn of a rolling kill whose effect nobody saw, nor its absence, leaves the run undecided."""
+    record = build_record(tmp_path, faults=(15, 35), outages=())
+    assert _verdict(record, "fault-effective").outcome is Outcome.PASS
+    target = {"kind": "pod", "name": "datahub-kafka-kafka-pool-2"}
+    record.emit("experiment", "fault.injected", fault="kill_each_broker", target=target, method="sigkill")
+    verdict = _verdict(RunRecord.open(record.path), "fault-effective")
+    assert (verdict.outcome, verdict.actual) == (INCONCLUSIVE, "2 of 3")
