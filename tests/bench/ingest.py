@@ -44,14 +44,17 @@ def _our_rate(target: Settings, plan: LoadPlan, offered: float) -> tuple[float, 
     """Records/s acked after the warm-up, and CPU seconds a record, of the load when offered `offered` records/s."""
     load = _kafka.Load(plan.model_copy(update={"rate": offered, "duration": OFFERED}), target)
     started = load.await_start()
+    _kafka.wait_until(started + WARM_UP)
+    used = -load.cpu()
     _kafka.wait_until(started + OFFERED - 1)
-    cpu = load.cpu()
+    used += load.cpu()
     load.finish()
+    _whole(load)
     series = client_series(load.record)
     acked = series.acked.sum(axis=0)
-    first, last = round((started + WARM_UP - series.start) / series.bin), int(acked.nonzero()[0][-1]) + 1
-    until_cpu = int(acked[: round((started + OFFERED - 1 - series.start) / series.bin)].sum())
-    return float(acked[first:last].sum() / ((last - first) * series.bin)), cpu / until_cpu
+    first, watched = (round((started + t - series.start) / series.bin) for t in (WARM_UP, OFFERED - 1))
+    last = int(acked.nonzero()[0][-1]) + 1
+    return float(acked[first:last].sum() / ((last - first) * series.bin)), used / int(acked[first:watched].sum())
 
 
 def _cores(target: Settings, plan: LoadPlan) -> float:

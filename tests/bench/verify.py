@@ -18,7 +18,7 @@ from load.plan import LoadPlan
 from tests.bench import _kafka
 from tests.bench._table import Measure, at_least
 
-ROUNDS, RATE, SECONDS = 3, 60_000.0, 40.0
+ROUNDS, RATE, SECONDS = 3, 60_000.0, 80.0
 
 
 def _tool_rate(kafka: Path, bootstrap: str, topic: str, records: int) -> float:
