@@ -100,7 +100,7 @@ class CommodityPrices(User):  # type: ignore[misc]
         self._finished = gevent.event.Event()
         _unfinished.append(self._finished)
         self._told, self._answered, self._on_time = started, 0, True
-        # Each answer is an object, and none is ever part of a cycle: looking for cycles so often costs a tenth of it all.
+        # Each answer is an object, and none is part of a cycle: looking for cycles so often costs a tenth of it all.
         gc.freeze()
         gc.set_threshold(100_000)
         record.emit("load", "load.started", producer_id=self.producer_id, pid=os.getpid(), rate=rate)
