@@ -172,12 +172,13 @@ def test_two_workers_share_the_rate_and_their_ledgers_merge(
 
 def test_a_load_that_stood_still_admits_it(lab_kafka: Settings, plan: LoadPlan) -> None:
     """A stopped generator can't be taken for a platform's outage: its lag says how late it was."""
-    load = Load(plan.model_copy(update={"duration": 8.0}), lab_kafka)
+    load = Load(plan.model_copy(update={"duration": 60.0}), lab_kafka)
     _kafka.wait_until(load.await_start() + 3)
     stopped = clock.now()
     load.signal(signal.SIGSTOP)
     _kafka.wait_until(stopped + 2)
     load.signal(signal.SIGCONT)
-    seconds = clock.now() - stopped
-    load.finish()
-    assert client_series(load.record).max_lag == pytest.approx(seconds, abs=0.1)
+    stood_still = clock.now() - stopped
+    _kafka.wait_until(clock.now() + 1)
+    load.stop()
+    assert client_series(load.record).max_lag >= 0.98 * stood_still
