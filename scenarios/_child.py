@@ -23,8 +23,6 @@ class Child:
         argv: the command.
         env: variables on top of the harness's own.
         log: file that takes what it prints.
-        nice: scheduling priority (setpriority(2)), where the harness may set it: a load generator that waits for a CPU
-            would measure itself.
         ends_on: the signal on which the command ends in order. Chaos Toolkit needs SIGUSR1: it swallows a SIGTERM that
             meets a Python activity, and SIGINT is ignored below a background shell.
     """
@@ -36,14 +34,13 @@ class Child:
         log: Path,
         *,
         ends_on: signal.Signals = signal.SIGTERM,
-        nice: int = 0,
     ) -> None:
         log.parent.mkdir(exist_ok=True)
         self.log = log
         self._ends_on = ends_on
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "scenarios._child", *map(str, (os.getpid(), int(ends_on), nice)), *argv],
+                [sys.executable, "-m", "scenarios._child", str(os.getpid()), str(int(ends_on)), *argv],
                 env={**os.environ, **env},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -78,20 +75,15 @@ class Child:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def _become(parent: int, ends_on: int, nice: int, argv: list[str]) -> None:
+def _become(parent: int, ends_on: int, argv: list[str]) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, ends_on) != 0:
         sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")
     if os.getppid() != parent:  # it died before the kernel was asked
         sys.exit("the harness is gone")
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the harness may have held signals back while it started us
-    try:
-        os.setpriority(os.PRIO_PROCESS, 0, nice)
-    except PermissionError as error:
-        print(f"priority {nice}: {error}; going on without", file=sys.stderr)  # noqa: T201 - the child's log
     os.execvp(argv[0], argv)  # noqa: S606 - the command of our own runner
 
 
 if __name__ == "__main__":
-    _parent, _ends_on, _nice = map(int, sys.argv[1:4])
-    _become(_parent, _ends_on, _nice, sys.argv[4:])
+    _become(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

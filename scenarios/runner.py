@@ -38,7 +38,6 @@ Say = Callable[[str], None]
 
 _POLL = 0.25
 _LOAD_START = 60.0
-_LOAD_NICE = -10
 _ROLLBACK_GRACE = 90.0
 _FLUSH_SPARE = 15.0
 _DRAIN = 300.0
@@ -176,7 +175,7 @@ class _Runner:
         with self._phase("load", f"{load.rate:,.0f} records/s to {load.topic}, warming up {load.warm_up:.0f} s"):
             argv, env = load_command(load, self.record, self.settings, self.run_id)
             with deferred():
-                self.load = Child(argv, env, self.record.path / "logs" / "load.log", nice=_LOAD_NICE)
+                self.load = Child(argv, env, self.record.path / "logs" / "load.log")
             if not self._until(self._load_has_started, _LOAD_START, "the load's first record"):
                 raise LoadFailedError(f"the load did not start within {_LOAD_START:g} s:\n{self.load.tail()}")
             self._under_load(load.warm_up, "warm-up")
