@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class LoadPlan(BaseModel):
     """Records a second, their size, and how the client sends them; durations in seconds, sizes in bytes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     profile: Literal["commodity_prices"] = Field(default="commodity_prices", description="the Locust file in load/")
     topic: str = Field(default="commodities", description="topic that takes the records; it must exist")

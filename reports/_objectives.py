@@ -14,7 +14,7 @@ NAMES = {
     "client-outage": "Client outage",
     "rto": "Recovery time (RTO)",
     "latency-p99": "Latency p99",
-    "offered-load-achieved": "Offered load achieved",
+    "achieved-over-offered": "Offered load acknowledged",
 }
 """The checks that hold a run to the numbers in `objectives` of its scenario, as the objectives table calls them."""
 _BOUND = re.compile(r"(?P<sign><=|>=) (?P<limit>[\d,.]*\d) ?(?P<unit>\w+|%)?")

@@ -30,8 +30,9 @@ def test_broker_kill_leader_passes_with_every_record_accounted_for(lab_kafka: Se
     assert accounting.attempted > 7153 * 20
     assert accounting.attempted == accounting.acked + accounting.failed + accounting.indeterminate
     assert accounting.lost == 0
-    effective = record.first("fault.effective").data
-    assert effective["proof"]["container_id"]["before"] != effective["proof"]["container_id"]["after"]
+    proof = record.first("fault.effective").data["proof"]
+    assert proof["container_stopped"]
+    assert proof["leader"]["before"] != proof["leader"]["after"]
     outage = recovery.timeline(record).outage
     assert outage is not None
     assert outage > 0
