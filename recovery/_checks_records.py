@@ -19,7 +19,7 @@ def no_acked_record_lost(run: Run) -> Finding:
     books = run.accounting
     if trouble := run.drain_trouble:
         return unsure(f"Whether records were lost is not known: {trouble}.")
-    actual = f"{books.lost} of {books.acked:,} acknowledged"
+    actual = f"{books.lost:,} of {books.acked:,} acknowledged"
     if books.lost <= run.record.objectives.lost_records:
         return passed(
             "Every acknowledged record was found." if not books.lost else "No more were lost than the scenario allows.",

@@ -47,7 +47,9 @@ def test_two_brokers_down_stops_writes_and_loses_nothing(lab_kafka: Settings, tm
     record = the_record(tmp_path)
     assert code == ExitCode.PASS, f"{out}\n{err}"
     assert verdicts(record)["client-outage"].outcome is Outcome.PASS
-    assert min(len(event.data["brokers"]) for event in record.events_of("observed.kafka")) <= 2
+    # Not of Kafka's metadata: without a quorum nobody is left to take the dead brokers out of it.
+    ready = [sum(pod["ready"] for pod in event.data["pods"]) for event in record.events_of("observed.pods")]
+    assert min(ready) == 1
     assert ledger.account(ledger.ledgers(record)).lost == 0
     assert _whole(lab_kafka)
 
@@ -64,7 +66,7 @@ def test_durability_control_fails_with_the_losses_listed(lab_kafka: Settings, tm
     assert sum(interval.count for interval in accounting.lost_intervals) == accounting.lost
     printed = json.loads(out)
     assert printed["outcome"] == "fail"
-    assert "no-acked-record-lost" in (record.path / "report.html").read_text()
+    assert f"{accounting.lost:,}" in (record.path / "report.html").read_text()
     assert _whole(lab_kafka)
 
 
