@@ -23,7 +23,7 @@ from drill import clock, kafka, lease, rollback
 from drill.cluster import Cluster
 from drill.errors import DrillError, InterruptedEarlyError, RecordIncompleteError
 from drill.interruption import InterruptedRunError, Interruption, deferred
-from drill.record import RECORD_VARIABLE, RunRecord
+from drill.record import RECORD_VARIABLE, Event, RunRecord
 from drill.settings import Settings
 from load.drain import drain
 from load.process import command as load_command
@@ -186,9 +186,15 @@ class _Runner:
         with self._phase("experiment", self.scenario.description):
             self._run_experiment()
         with self._phase("recovery", "until every client path is good again"):
-            timeout = self.scenario.objectives.recovery_timeout
-            if not self._until(self._has_recovered, timeout, "recovery", every=1):
-                self.record.emit("runner", "recovery.not-seen", waited=timeout)
+            self._await_recovery()
+
+    def _await_recovery(self) -> None:
+        if not self._events("fault.injected"):
+            return  # nothing was broken: the steady state was not met, or the fault refused
+        timeout = self.scenario.objectives.recovery_timeout
+        self._until(lambda: self._has_recovered() or self._load_is_over(), timeout, "recovery", every=1, loaded=False)
+        if not self._has_recovered():
+            self.record.emit("runner", "recovery.not-seen", waited=timeout)
 
     def _run_experiment(self) -> None:
         with deferred():
@@ -206,7 +212,7 @@ class _Runner:
             )
         experiment = self.experiment
         deadman = self.scenario.experiment.timeout
-        ended = self._until(lambda: experiment.exit_status is not None, deadman, "the experiment's end")
+        ended = self._until(lambda: experiment.exit_status is not None, deadman, "the experiment's end", loaded=False)
         if not ended:
             self.record.emit("runner", "deadman.fired", after=deadman)
             self.say(f"the experiment did not end in {deadman:.0f} s: ending and undoing it")
@@ -286,16 +292,18 @@ class _Runner:
             clock.ANCHOR_VARIABLE: clock.anchor(),
         }
 
-    def _until(self, condition: Callable[[], bool], timeout: float, what: str, every: float = _POLL) -> bool:
-        """Wait for `condition`, at most `timeout` seconds, while the load lives; whether it came."""
+    def _until(
+        self, condition: Callable[[], bool], timeout: float, what: str, *, every: float = _POLL, loaded: bool = True
+    ) -> bool:
+        """Wait for `condition`, at most `timeout` seconds; whether it came.
+
+        The load must not break meanwhile; where it need not be `loaded`, it may end at its longest duration.
+        """
         deadline = time.monotonic() + timeout
         while not condition():
-            if self.load is not None and self.load.exit_status is not None:
-                if what == "recovery" and self.load.exit_status == 0:
-                    return False  # the load ended by itself at its longest duration
-                raise LoadFailedError(
-                    f"the load ended while waiting for {what} (status {self.load.exit_status}):\n{self.load.tail()}"
-                )
+            status = self.load.exit_status if self.load is not None else None
+            if self.load is not None and status is not None and (loaded or status != 0):
+                raise LoadFailedError(f"the load ended while waiting for {what} (status {status}):\n{self.load.tail()}")
             if time.monotonic() >= deadline:
                 return False
             time.sleep(every)
@@ -306,7 +314,14 @@ class _Runner:
         self._until(lambda: False, seconds, what)
 
     def _load_has_started(self) -> bool:
-        return bool(RunRecord(self.record.path).events_of("load.started"))
+        return bool(self._events("load.started"))
+
+    def _load_is_over(self) -> bool:
+        return self.load is not None and self.load.exit_status is not None
+
+    def _events(self, kind: str) -> tuple[Event, ...]:
+        """The events of a kind so far: children write them too."""
+        return RunRecord(self.record.path).events_of(kind)
 
     def _has_recovered(self) -> bool:
         try:
