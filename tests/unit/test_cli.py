@@ -1,9 +1,11 @@
 """The front door: exit codes, stdout for data, clear words for what is wrong, help with an example."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from drill.cli import app, main
@@ -12,6 +14,12 @@ from tests.unit.records import build_record
 
 COMMANDS = ("run", "plan", "validate", "list", "schema", "judge", "report", "rollback", "doctor", "lab")
 runner = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def _no_logging_left_behind() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(autouse=True)
