@@ -2,10 +2,12 @@
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,14 +54,14 @@ class Load:
     """The load's own process, as the runner starts it."""
 
     def __init__(self, plan: LoadPlan, target: Settings) -> None:
-        self.folder = tempfile.TemporaryDirectory(prefix="drill-bench-")
-        self.record = RunRecord.create(Path(self.folder.name), "bench")
+        folder = tempfile.mkdtemp(prefix="drill-bench-")
+        weakref.finalize(self, shutil.rmtree, folder)
+        self.record = RunRecord.create(Path(folder), "bench")
         self.plan = plan
         argv, environment = command(plan, self.record, target, self.record.path.name)
         environment |= {"DRILL_LOAD_KAFKA_BOOTSTRAP": target.kafka.bootstrap}
-        self._process = subprocess.Popen(
-            argv, env=environment, stdout=subprocess.DEVNULL, stderr=(self.record.path / "load.log").open("wb")
-        )
+        with (self.record.path / "load.log").open("wb") as log:
+            self._process = subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=log)
 
     def cpu(self) -> float:
         """CPU seconds that the process has used so far, all threads."""

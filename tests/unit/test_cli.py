@@ -1,6 +1,7 @@
 """The front door: exit codes, stdout for data, clear words for what is wrong, help with an example."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +18,12 @@ runner = CliRunner()
 
 
 @pytest.fixture(autouse=True)
-def _no_logging_left_behind() -> Iterator[None]:
+def _nothing_left_behind() -> Iterator[None]:
+    """A command speaks to its children by environment and sets up logging: a test must hand both back."""
+    before = dict(os.environ)
     yield
+    os.environ.clear()
+    os.environ.update(before)
     structlog.reset_defaults()
 
 
