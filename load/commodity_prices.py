@@ -30,7 +30,7 @@ from load import _session
 from load._codec import Encoder
 from load.producer import AccountedProducer, producer_settings
 
-TICK = 0.005
+TICK = 0.01
 """How often arrivals are sent and answers taken, s."""
 _SPARE_TIME = 5.0
 """What a flush may take beyond the delivery timeout, s."""
