@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lab import _debian, _go, _images, _kafka
 from lab._addresses import cache
-from lab._cache import content_hash, locked, make, place
+from lab._cache import content_hash, make, place
+from lab._lock import alone
 from lab._progress import Step
 from lab._tools import Tools, require
 
@@ -66,7 +67,7 @@ def build(step: Step) -> Artifacts:
     parts = (_GO, _BASE, _KAFKA)
     require({program for part in parts if not place(part.kind, part.key()).exists() for program in part.programs})
     tools = Tools(cache() / "logs")
-    with locked(step), ThreadPoolExecutor(max_workers=2) as pool:
+    with alone(step, "build", "build"), ThreadPoolExecutor(max_workers=2) as pool:
         try:
             # Go first, because it takes longest; the other thread makes one after the other of the rest meanwhile.
             waiting = [pool.submit(part.made, tools, step) for part in parts]

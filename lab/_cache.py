@@ -1,15 +1,12 @@
 """Artifacts in the user's cache: one folder for each, named by the content hash of what it is made from."""
 
-import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
 from lab._addresses import cache
-from lab._progress import Step
 
 KEPT = 2
 """How many versions of an artifact stay, so that changing back and forth costs no rebuild."""
@@ -63,16 +60,3 @@ def _prune(folder: Path) -> None:
         shutil.rmtree(left)
     for old in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEPT]:
         shutil.rmtree(old)
-
-
-@contextmanager
-def locked(step: Step) -> Iterator[None]:
-    """Hold the cache: two builds at once would write the same folders. The kernel frees it when its holder dies."""
-    cache().mkdir(parents=True, exist_ok=True)
-    with (cache() / "build.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            with step("Waiting for another build to finish"):
-                fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -20,7 +20,7 @@ def down() -> None:
     """
     if os.geteuid() != 0:
         raise LabPreflightError("taking the lab down needs root: run as root (sudo)")
-    with progress() as step, alone(step):
+    with progress() as step, alone(step, "lab", "`drill lab`"):
         with step("Stopping all processes"):
             _cgroups.kill()
         with step("Removing the network, the cgroups and the state"):

@@ -29,7 +29,7 @@ def up(nodes: int = 3) -> None:
         LabPreflightError: something is missing or in the way; nothing was started.
         LabError: a step failed; the next `up` goes on from there.
     """
-    with progress() as step, alone(step):
+    with progress() as step, alone(step, "lab", "`drill lab`"):
         with step("Looking at the machine"):
             _preflight(nodes)
         artifacts = build(step)

@@ -18,7 +18,7 @@ from threading import Event
 import pytest
 import stamina
 
-from lab import _artifacts, _cache, _debian, _go, _images, _kafka
+from lab import _artifacts, _cache, _debian, _go, _images, _kafka, _lock
 from lab._errors import LabError, LabPreflightError
 from lab._tools import Tools, require
 
@@ -96,11 +96,11 @@ def test_second_build_waits_for_the_first() -> None:
     went_on = Event()
 
     def build_too() -> None:
-        with _cache.locked(second):
+        with _lock.alone(second, "build", "build"):
             went_on.set()
 
     with ThreadPoolExecutor() as pool:
-        with _cache.locked(Steps()):
+        with _lock.alone(Steps(), "build", "build"):
             waiting = pool.submit(build_too)
             assert second.opened.wait(10)
             assert not went_on.is_set()

@@ -146,6 +146,6 @@ def test_one_at_a_time(tmp_path: Path) -> None:
         with (tmp_path / "drill/lab/lab.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    with _progress.progress() as step, _lock.alone(step), pytest.raises(BlockingIOError):
+    with _progress.progress() as step, _lock.alone(step, "lab", "`drill lab`"), pytest.raises(BlockingIOError):
         take()
     take()
