@@ -1,5 +1,6 @@
 """The connection to a Kubernetes cluster: one client, and what the rooms ask of it."""
 
+import base64
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -146,6 +147,20 @@ class Cluster:
         with answering(f"pods of {namespace} with {selector}"):
             listed = self.core.list_namespaced_pod(namespace, label_selector=selector, _request_timeout=_TIMEOUT)
         return sorted((_pod_state(pod) for pod in listed.items), key=lambda pod: pod.name)
+
+    def secret(self, namespace: str, name: str, key: str) -> str:
+        """One value of a Secret.
+
+        Raises:
+            ClusterError: the API server refused, or the Secret has no such key.
+        """
+        with answering(f"secret {namespace}/{name}"):
+            data = self.core.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT).data or {}
+        if key not in data:
+            raise ClusterError(
+                f"secret {namespace}/{name} has no key {key!r}, but: {', '.join(sorted(data)) or 'none'}"
+            )
+        return base64.b64decode(data[key]).decode()
 
     def delete_pod(self, pod: PodState, grace_period: int) -> None:
         """Delete exactly this pod, not a later one of the same name; `grace_period` in seconds.

@@ -6,7 +6,7 @@ or by hand, see the same settings.
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -15,6 +15,8 @@ from drill.errors import InputError, Mistake, UsageError
 
 FILE_VARIABLE = "DRILL_SETTINGS"
 DEFAULT_FILE = "drill.toml"
+
+T = TypeVar("T")
 
 
 class KafkaTarget(BaseModel):
@@ -34,6 +36,68 @@ class KafkaTarget(BaseModel):
     client: dict[str, str] = Field(default={}, description="more client settings (security.protocol, sasl.*, ssl.*)")
 
 
+class SecretKey(BaseModel):
+    """Where a Kubernetes Secret holds a value; the value itself is in no settings file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    key: str = "password"
+    namespace: str | None = Field(default=None, description="of the Secret; default: the system's own")
+
+
+class PostgresTarget(BaseModel):
+    """Where a context's PostgreSQL is, for clients and for Kubernetes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dsn: str = Field(
+        description="libpq connection string of the server itself, as seen from where drill runs, of a superuser "
+        "(host=... port=... user=...), without its password"
+    )
+    pooler: str | None = Field(default=None, description="the same through the clients' pool (PgBouncer), if any")
+    password: SecretKey | None = Field(default=None, description="default: libpq's own ways (PGPASSWORD, ~/.pgpass)")
+    database: str = Field(default="kong", description="database that drills write their accounted rows to")
+    namespace: str = "kong"
+    statefulset: str = "kong-postgres"
+    selector: str = Field(default="app.kubernetes.io/name=kong-postgres", description="label selector of its pods")
+    container: str = Field(default="postgres", description="container that runs the server")
+
+
+class DolphinSchedulerTarget(BaseModel):
+    """Where a context's DolphinScheduler is, for clients and for Kubernetes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(description="of its API as seen from where drill runs: http://host:port/dolphinscheduler")
+    user: str = "admin"
+    password: SecretKey | None = Field(
+        default=None, description="default: the variable DRILL_DOLPHINSCHEDULER_PASSWORD"
+    )
+    project: str = Field(default="drill", description="name of the project whose workflows drills start")
+    namespace: str = "data-platform"
+    api: str = Field(default="dolphinscheduler-api", description="Deployment of the API")
+    master: str = Field(default="dolphinscheduler-master", description="Deployment of the master")
+    worker: str = Field(default="dolphinscheduler-worker", description="Deployment of the workers")
+
+
+class PrometheusTarget(BaseModel):
+    """Where a context's Prometheus is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(description="as seen from where drill runs: http://host:9090")
+
+
+class Hooks(BaseModel):
+    """Commands that do to a node what Kubernetes can't; `{node}` stands for its name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    node_down: tuple[str, ...] = Field(default=(), description="stops a node's kubelet and containers: argv")
+    node_up: tuple[str, ...] = Field(default=(), description="starts them again; does nothing where they run: argv")
+
+
 class ContextSettings(BaseModel):
     """What a kubeconfig context is to drill."""
 
@@ -44,6 +108,13 @@ class ContextSettings(BaseModel):
     kubeconfig: Path | None = Field(default=None, description="kubeconfig file that has the context")
     lease_namespace: str = Field(default="default", description="where the Lease of the one running drill lives")
     kafka: KafkaTarget | None = None
+    postgres: PostgresTarget | None = None
+    dolphinscheduler: DolphinSchedulerTarget | None = None
+    prometheus: PrometheusTarget | None = None
+    hooks: Hooks = Hooks()
+    helper_image: str | None = Field(
+        default=None, description="image with a shell and nft, for the helper containers of network faults"
+    )
 
 
 class Settings(BaseSettings):
@@ -92,13 +163,42 @@ class Settings(BaseSettings):
         Raises:
             UsageError: the context declares none.
         """
-        kafka = self.target.kafka
-        if kafka is None:
+        return self._declared(self.target.kafka, "kafka", "bootstrap")
+
+    @property
+    def postgres(self) -> PostgresTarget:
+        """The selected context's PostgreSQL.
+
+        Raises:
+            UsageError: the context declares none.
+        """
+        return self._declared(self.target.postgres, "postgres", "dsn")
+
+    @property
+    def dolphinscheduler(self) -> DolphinSchedulerTarget:
+        """The selected context's DolphinScheduler.
+
+        Raises:
+            UsageError: the context declares none.
+        """
+        return self._declared(self.target.dolphinscheduler, "dolphinscheduler", "url")
+
+    @property
+    def prometheus(self) -> PrometheusTarget:
+        """The selected context's Prometheus.
+
+        Raises:
+            UsageError: the context declares none.
+        """
+        return self._declared(self.target.prometheus, "prometheus", "url")
+
+    def _declared(self, system: T | None, table: str, field: str) -> T:
+        if system is None:
             raise UsageError(
-                f"context {self.context!r} declares no Kafka: add [contexts.{self.context}.kafka] "
-                f"with `bootstrap` to {settings_file()}"
+                f"context {self.context!r} declares no {table}: add [contexts.{self.context}.{table}] "
+                f"with `{field}` to {settings_file()}"
             )
-        return kafka
+        return system
 
     @property
     def kubeconfig_file(self) -> Path | None:

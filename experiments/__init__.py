@@ -2,8 +2,8 @@
 
 Conventions, which the contract test holds:
 
-- An **action** changes something and has a sibling `plan_<action>` with the same parameters, which returns the `Plan`
-  (targets and permissions) and touches nothing.
+- An **action** changes something and can be planned with the same arguments, which returns the `Plan` (targets and
+  permissions) and touches nothing: by its own `plan`, as `@fault` makes it, or by a sibling `plan_<action>`.
 - An action named `ensure_...` brings about a state that the load needs, is idempotent, and is no fault: a runner calls
   `prepare` before the load, and a bare `chaos run` meets it as the first step of the method.
 - A **fault** writes its undo into the rollback log, emits `fault.injected`, does it, awaits the effect and emits
@@ -17,6 +17,6 @@ activity is swallowed as that activity's failure (InterruptExecution is an Excep
 the experiment.
 """
 
-from experiments._plan import Plan, plan, prepare, undo
+from experiments._plan import Plan, plan, planner, prepare, undo
 
-__all__ = ["Plan", "plan", "prepare", "undo"]
+__all__ = ["Plan", "plan", "planner", "prepare", "undo"]

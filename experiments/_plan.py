@@ -1,6 +1,6 @@
 """What surrounds an experiment: what it would hit, what it needs before, and what it may leave behind."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any
@@ -11,6 +11,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from drill import rollback
 from drill.cluster import Permission
+from drill.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -23,20 +24,33 @@ class Plan:
 
 
 def plan(experiment: dict[str, Any]) -> Plan:
-    """Ask the `plan_` sibling of each action in the experiment's method, with the arguments the action would get.
+    """Ask each action of the experiment's method what it would do, with the arguments that it would get.
 
     Raises:
         drill.errors.RefusedError: a fault would refuse to start.
         drill.errors.DrillError: a target cannot be resolved.
     """
-    plans: list[Plan] = [
-        getattr(import_module(provider["module"]), f"plan_{provider['func']}")(**arguments)
-        for provider, arguments in _actions(experiment)
-    ]
+    plans: list[Plan] = []
+    for provider, arguments in _actions(experiment):
+        planned = planner(provider["module"], provider["func"])
+        if planned is None:
+            raise UsageError(
+                f"{provider['module']}.{provider['func']} can't be planned, so nothing bounds what it hits"
+            )
+        plans.append(planned(**arguments))
     return Plan(
         targets=tuple(target for each in plans for target in each.targets),
         permissions=tuple(dict.fromkeys(permission for each in plans for permission in each.permissions)),
     )
+
+
+def planner(module: str, name: str) -> Callable[..., Plan] | None:
+    """What plans an action: its own `plan` (made by `@fault`), or its `plan_` sibling; None: it can't be planned."""
+    home = import_module(module)
+    found: Callable[..., Plan] | None = getattr(getattr(home, name), "plan", None) or getattr(
+        home, f"plan_{name}", None
+    )
+    return found
 
 
 def prepare(experiment: dict[str, Any]) -> list[Any]:

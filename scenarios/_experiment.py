@@ -16,6 +16,7 @@ from chaoslib.experiment import ensure_experiment_is_valid
 from pydantic import ConfigDict, ValidationError, create_model
 
 from drill.errors import Mistake
+from experiments import planner
 from scenarios._locate import Location
 
 Tell = Callable[[Location, str, str], Mistake]
@@ -55,12 +56,13 @@ def activities(experiment: dict[str, Any]) -> Iterator[tuple[Location, Any]]:
             yield (part, index), activity
 
 
-def bound(experiment: dict[str, Any], max_brokers_down: int) -> None:
-    """Put the scenario's blast radius into every activity that knows one, whatever the file says."""
+def bound(experiment: dict[str, Any], blast_radius: Mapping[str, int | str]) -> None:
+    """Put each limit of the scenario's blast radius into every activity that knows it, whatever the file says."""
     for _, activity in activities(experiment):
         function = _function(activity.get("provider", {})) if isinstance(activity, dict) else None
-        if function is not None and "max_brokers_down" in inspect.signature(function).parameters:
-            activity["provider"].setdefault("arguments", {})["max_brokers_down"] = max_brokers_down
+        parameters = inspect.signature(function).parameters if function is not None else {}
+        if known := {name: limit for name, limit in blast_radius.items() if name in parameters}:
+            activity["provider"].setdefault("arguments", {}).update(known)
 
 
 def _mistakes(tell: Tell, experiment: dict[str, Any], place: Location, activity: Any) -> Iterator[Mistake]:
@@ -97,8 +99,8 @@ def _kind_mistakes(
             remedy = "Add `tolerance:` (a value, a list, a range or a jsonpath; Chaos Toolkit's own forms)."
             problem = "a steady state without a tolerance can't be missed, so it proves nothing"
             yield tell((*place, "tolerance"), problem, remedy)
-    elif name != "experiments.undo" and not hasattr(module, f"plan_{function.__name__}"):
-        remedy = "Give it a sibling `plan_...` (experiments/__init__.py has the conventions), or use one that has."
+    elif name != "experiments.undo" and planner(module.__name__, activity["provider"]["func"]) is None:
+        remedy = "Make it with `@fault` (experiments/__init__.py has the conventions), or use one that is."
         yield tell((*place, "provider"), f"{name} can't be planned, so nothing bounds what it hits", remedy)
 
 

@@ -40,6 +40,11 @@ class BlastRadius(_Model):
     """The most that may be broken at once; checked before and at the moment of injection."""
 
     max_brokers_down: int = Field(default=1, ge=0, description="brokers that may be down at the same time")
+    max_pods: int | str = Field(default=1, description="pods of a workload that may be hit at once: a count, or 33%")
+    max_nodes: int = Field(default=1, ge=0, description="nodes that may be unavailable at the same time")
+    max_sessions: int | str = Field(
+        default="100%", description="PostgreSQL sessions that may be taken: a count, or 80%"
+    )
 
 
 class Scenario(_Model):

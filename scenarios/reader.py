@@ -79,7 +79,7 @@ def read(path: Path) -> Drill:
     mistakes += _experiment.mistakes_in(merged, _teller(document, experiment))
     if mistakes or scenario is None:
         raise InputError(mistakes)
-    _experiment.bound(merged, scenario.blast_radius.max_brokers_down)
+    _experiment.bound(merged, scenario.blast_radius.model_dump())
     steady_state = Hypothesis.model_validate(merged["steady-state-hypothesis"])
     return Drill(scenario.model_copy(update={"hypothesis": steady_state}), merged)
 

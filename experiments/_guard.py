@@ -1,0 +1,56 @@
+"""What every fault asks before it touches anything: may it be here, and how much may it break at once."""
+
+import math
+
+from drill import settings
+from drill.cluster import Cluster
+from drill.errors import RefusedError, UsageError
+from drill.settings import Settings
+
+Limit = int | str
+"""A count (3) or a share ("33%")."""
+
+
+def drillable(namespace: str | None) -> tuple[Settings, Cluster]:
+    """The selected context's settings and cluster, to inject a fault into `namespace` (None: a node, say).
+
+    Raises:
+        RefusedError: the settings do not declare the context or the namespace drillable.
+    """
+    loaded = settings.load()
+    if not loaded.target.drillable:
+        raise RefusedError(f"context {loaded.context!r} is not drillable: {settings.settings_file()} does not say so")
+    if namespace is not None and namespace not in loaded.target.namespaces:
+        raise RefusedError(f"namespace {namespace!r} is not among the drillable ones of the context")
+    return loaded, Cluster.connect(loaded)
+
+
+def ensure_within(hit: int, total: int, limit: Limit, what: str) -> None:
+    """Refuse a fault that would break more at once than the blast radius allows.
+
+    Args:
+        hit: How many would be broken, those that are broken already included.
+        total: Of how many.
+        limit: A count, or a share of `total`, rounded down.
+        what: In words and plural, for the message.
+
+    Raises:
+        RefusedError: it would.
+        UsageError: a limit that cannot be meant.
+    """
+    if hit > (allowed := _count(limit, total)):
+        raise RefusedError(
+            f"{hit} of {total} {what} would be broken at once, and the blast radius is {limit} ({allowed})"
+        )
+
+
+def _count(limit: Limit, total: int) -> int:
+    if isinstance(limit, int):
+        return limit
+    try:
+        share = float(limit.removesuffix("%")) / 100
+    except ValueError:
+        share = math.nan
+    if not limit.endswith("%") or not 0 <= share <= 1:
+        raise UsageError(f"{limit!r} is neither a count nor a share: give 2 or 33%")
+    return math.floor(share * total)
