@@ -25,10 +25,10 @@ from drill.errors import DrillError, InterruptedEarlyError, RecordIncompleteErro
 from drill.interruption import InterruptedRunError, Interruption, deferred
 from drill.record import RECORD_VARIABLE, Event, RunRecord
 from drill.settings import Settings
-from load.drain import drain
-from load.process import command as load_command
 from scenarios._child import Child
 from scenarios._facts import facts
+from scenarios._loads import START as LOAD_START
+from scenarios._loads import LoadFailedError, Loads
 from scenarios._observer import Observer
 from scenarios.preflight import guard, preflight
 from scenarios.reader import Drill
@@ -37,15 +37,9 @@ Say = Callable[[str], None]
 """Tells a person, in one line, what the run is at."""
 
 _POLL = 0.25
-_LOAD_START = 60.0
 _ROLLBACK_GRACE = 90.0
-_FLUSH_SPARE = 15.0
 _DRAIN = 300.0
 _DRAIN_AFTER_INTERRUPTION = 60.0
-
-
-class LoadFailedError(DrillError):
-    """The load ended before it was told to: there is nothing to judge by."""
 
 
 class ExperimentFailedError(DrillError):
@@ -103,7 +97,7 @@ class _Runner:
         self.say, self.interruption = say, interruption
         self.scenario = drill.scenario
         self.started = clock.now()
-        self.load: Child | None = None
+        self.loads = Loads((self.scenario.load,), record, settings, run_id)
         self.experiment: Child | None = None
         self.error: str | None = None
 
@@ -173,11 +167,9 @@ class _Runner:
     def _drive(self) -> None:
         load = self.scenario.load
         with self._phase("load", f"{load.rate:,.0f} records/s to {load.topic}, warming up {load.warm_up:.0f} s"):
-            argv, env = load_command(load, self.record, self.settings, self.run_id)
-            with deferred():
-                self.load = Child(argv, env, self.record.path / "logs" / "load.log")
-            if not self._until(self._load_has_started, _LOAD_START, "the load's first record"):
-                raise LoadFailedError(f"the load did not start within {_LOAD_START:g} s:\n{self.load.tail()}")
+            self.loads.start()
+            if not self._until(lambda: self.loads.begun, LOAD_START, "the load's first record"):
+                raise LoadFailedError(f"the load did not start within {LOAD_START:g} s:\n{self.loads.tail()}")
             self._under_load(load.warm_up, "warm-up")
         with self._phase("baseline", f"{load.baseline:.0f} s"):
             self.record.emit("runner", "baseline.started")
@@ -192,7 +184,7 @@ class _Runner:
         if not self._events("fault.injected"):
             return  # nothing was broken: the steady state was not met, or the fault refused
         timeout = self.scenario.objectives.recovery_timeout
-        self._until(lambda: self._has_recovered() or self._load_is_over(), timeout, "recovery", every=1, loaded=False)
+        self._until(lambda: self._has_recovered() or self.loads.over, timeout, "recovery", every=1, loaded=False)
         if not self._has_recovered():
             self.record.emit("runner", "recovery.not-seen", waited=timeout)
 
@@ -253,12 +245,10 @@ class _Runner:
 
     def _put_away(self) -> None:
         """End the load, read back what it sent, and look at the cluster once more."""
-        if self.load is not None:
+        if self.loads.running:
             with self._phase("drain", "the load flushes, then every record is read back"):
-                self.load.stop(self.scenario.load.delivery_timeout + _FLUSH_SPARE)
-                seconds = _DRAIN_AFTER_INTERRUPTION if self.interruption.reason else _DRAIN
-                if any((self.record.path / "load").iterdir()):
-                    drain(self.record, self.settings, deadline=clock.now() + seconds)
+                self.loads.stop()
+                self.loads.drain(_DRAIN_AFTER_INTERRUPTION if self.interruption.reason else _DRAIN)
         with self._phase("record"):
             self._snapshot("cluster-after")
 
@@ -301,9 +291,7 @@ class _Runner:
         """
         deadline = time.monotonic() + timeout
         while not condition():
-            status = self.load.exit_status if self.load is not None else None
-            if self.load is not None and status is not None and (loaded or status != 0):
-                raise LoadFailedError(f"the load ended while waiting for {what} (status {status}):\n{self.load.tail()}")
+            self.loads.ensure_unbroken(what, running=loaded)
             if time.monotonic() >= deadline:
                 return False
             time.sleep(every)
@@ -312,12 +300,6 @@ class _Runner:
     def _under_load(self, seconds: float, what: str) -> None:
         """Let `seconds` pass while the load lives."""
         self._until(lambda: False, seconds, what)
-
-    def _load_has_started(self) -> bool:
-        return bool(self._events("load.started"))
-
-    def _load_is_over(self) -> bool:
-        return self.load is not None and self.load.exit_status is not None
 
     def _events(self, kind: str) -> tuple[Event, ...]:
         """The events of a kind so far: children write them too."""
