@@ -11,8 +11,9 @@ from drill import clock, record
 from drill.cluster import ClusterError
 from drill.errors import UsageError
 from drill.kafka import KafkaState, KafkaUnreachableError
+from experiments import _signals
 from experiments._watch import ticks
-from experiments.kafka import _recovery, _signals
+from experiments.kafka import _recovery
 from experiments.kafka._brokers import Broker, Site
 from experiments.kafka._proof import Death, Expected
 

@@ -8,7 +8,8 @@ from chaoslib.exceptions import ActivityFailed
 
 from drill import clock, record, rollback
 from drill.rollback import NotRestoredError
-from experiments.kafka import _kill, _signals
+from experiments import _signals
+from experiments.kafka import _kill
 from experiments.kafka._brokers import Broker, Site, site
 
 DEAD_MAN = 10.0

@@ -10,10 +10,10 @@ from chaoslib.exceptions import ActivityFailed
 import experiments
 from drill import kafka, record, rollback
 from drill.errors import RefusedError
+from experiments import _signals
 from experiments.kafka import (
     _brokers,
     _pause,
-    _signals,
     force_unclean_election,
     pause_brokers,
     pauses,

@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from drill.cluster import Cluster, PodState
+from experiments import _signals
 from experiments._watch import NotSeenError, await_seen
-from experiments.kafka import _signals
 from experiments.kafka._brokers import Broker
 
 POD = PodState(

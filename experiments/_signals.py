@@ -6,16 +6,21 @@ Arming finds the process and waits; firing lets several containers be hit at the
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from kubernetes.stream.ws_client import WSClient
 from websocket import WebSocketException
 
-from drill.cluster import Cluster, ClusterError, exec_result
-from experiments.kafka._brokers import Broker
+from drill.cluster import Cluster, ClusterError, PodState, exec_result
 
 # $1: what pgrep looks for, $2: seconds to the dead man's resume. Exits: 3 not exactly one process, 4 never fired.
+# Images without procps have no pgrep; what grep finds in /proc/<pid>/cmdline is the same for a pattern without spaces.
 _FIND = """
-pid=$(pgrep -f "$1") || { echo "no process has $1 in its command line" >&2; exit 3; }
+find() {
+  if command -v pgrep >/dev/null; then pgrep -f "$1"; return; fi
+  grep -als -- "$1" /proc/[0-9]*/cmdline | sed 's,/proc/\\([0-9]*\\)/.*,\\1,' | grep .
+}
+pid=$(find "$1") || { echo "no process has $1 in its command line" >&2; exit 3; }
 case $pid in *[!0-9]*) echo "several processes have $1 in their command line:" $pid >&2; exit 3;; esac
 echo "armed $pid"; read -r fire || exit 4
 """
@@ -37,6 +42,18 @@ echo "state $(state)"
 )
 CONTINUE = _FIND + _STATE + 'kill -CONT $pid; echo "state $(state)"'
 LOOK = _FIND + _STATE + 'echo "state $(state)"'
+
+
+class Container(Protocol):
+    """One container of a pod."""
+
+    @property
+    def pod(self) -> PodState:
+        """Its pod."""
+
+    @property
+    def container(self) -> str:
+        """Its name in the pod."""
 
 
 class ArmingError(ClusterError):
@@ -77,12 +94,12 @@ class Armed:
 
 
 @contextmanager
-def armed(cluster: Cluster, broker: Broker, process: str, script: str, dead_man: float = 0) -> Iterator[Armed]:
-    """Arm one of this module's scripts in a broker's container.
+def armed(cluster: Cluster, target: Container, process: str, script: str, dead_man: float = 0) -> Iterator[Armed]:
+    """Arm one of this module's scripts in a container.
 
     Args:
         cluster: Where.
-        broker: Whose container.
+        target: Which container.
         process: Text in the command line of the process to signal.
         script: `KILL`, `STOP`, `CONTINUE` or `LOOK`.
         dead_man: For `STOP`: seconds after which the container itself lets the process continue.
@@ -94,16 +111,16 @@ def armed(cluster: Cluster, broker: Broker, process: str, script: str, dead_man:
     # As a pattern `[k]afka` finds `kafka`, but not the shell whose command line has the pattern.
     pattern = f"[{process[0]}]{process[1:]}"
     argv = ["sh", "-c", script, "sh", pattern, f"{dead_man:g}"]
-    streams = cluster.open_exec(broker.pod.namespace, broker.pod.name, broker.container, argv)
+    streams = cluster.open_exec(target.pod.namespace, target.pod.name, target.container, argv)
     try:
         line = streams.readline_stdout(timeout=15)
         if not line.startswith("armed "):
             streams.run_forever(timeout=5)
-            raise ArmingError(f"{broker.pod.name}: {exec_result(streams).stderr.strip() or 'no answer to exec'}")
+            raise ArmingError(f"{target.pod.name}: {exec_result(streams).stderr.strip() or 'no answer to exec'}")
         pid = int(line.removeprefix("armed "))
         if pid == 1 and script in (KILL, STOP):
             raise ArmingError(
-                f"{broker.pod.name}: the process is PID 1 of its container, and the kernel drops SIGKILL and SIGSTOP "
+                f"{target.pod.name}: the process is PID 1 of its container, and the kernel drops SIGKILL and SIGSTOP "
                 "that are sent to PID 1 from inside (pid_namespaces(7)); use method: delete, or an init in the image"
             )
         yield Armed(pid, streams)
