@@ -8,10 +8,11 @@ import os
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from drill.errors import InputError, Mistake, UsageError
+from drill.windows import Window
 
 FILE_VARIABLE = "DRILL_SETTINGS"
 DEFAULT_FILE = "drill.toml"
@@ -105,6 +106,12 @@ class ContextSettings(BaseModel):
 
     drillable: bool = Field(default=False, description="faults may be injected here; nothing is ever killed without it")
     namespaces: tuple[str, ...] = Field(default=(), description="the namespaces in which faults may be injected")
+    protected_namespaces: tuple[str, ...] = Field(
+        default=(), description="patterns (`*-prod`) of namespaces that are refused though they are declared drillable"
+    )
+    windows: tuple[str, ...] = Field(
+        default=(), description='when drills are allowed: ["Mon-Fri 09:00-17:00 Europe/Berlin"]; none: always'
+    )
     kubeconfig: Path | None = Field(default=None, description="kubeconfig file that has the context")
     lease_namespace: str = Field(default="default", description="where the Lease of the one running drill lives")
     kafka: KafkaTarget | None = None
@@ -116,6 +123,13 @@ class ContextSettings(BaseModel):
         default=None, description="image with a shell and nft, for the helper containers of network faults"
     )
 
+    @field_validator("windows")
+    @classmethod
+    def _windows_can_be_meant(cls, windows: tuple[str, ...]) -> tuple[str, ...]:
+        for text in windows:
+            Window.parse(text)
+        return windows
+
 
 class Settings(BaseSettings):
     """The settings of one command."""
@@ -125,6 +139,12 @@ class Settings(BaseSettings):
     context: str | None = Field(default=None, description="kubeconfig context to drill")
     kubeconfig: Path | None = Field(default=None, description="kubeconfig file, before the context's own")
     runs: Path = Field(default=Path("runs"), description="folder of run records")
+    protected: tuple[str, ...] = Field(
+        default=(), description="patterns (`*prod*`) of contexts that are refused though they are declared drillable"
+    )
+    freeze_file: Path | None = Field(
+        default=None, description="while this file is there every drill is refused; its first line says why"
+    )
     contexts: dict[str, ContextSettings] = Field(default={}, description="the contexts that drill may work on")
 
     @classmethod
@@ -205,6 +225,13 @@ class Settings(BaseSettings):
         """The kubeconfig to use: the flag's, or the context's; None: kubectl's own rule (`KUBECONFIG`, ~/.kube)."""
         chosen = self.kubeconfig or (self.target.kubeconfig if self.context else None)
         return Path(os.path.expandvars(chosen)).expanduser() if chosen else None
+
+    @property
+    def freeze_path(self) -> Path | None:
+        """The freeze file, seen from the folder of the settings file."""
+        if self.freeze_file is None:
+            return None
+        return settings_file().parent / Path(os.path.expandvars(self.freeze_file)).expanduser()
 
     def environment(self) -> dict[str, str]:
         """The variables by which a child process sees the same settings."""

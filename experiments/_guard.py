@@ -2,7 +2,7 @@
 
 import math
 
-from drill import settings
+from drill import guard, lease, settings
 from drill.cluster import Cluster
 from drill.errors import RefusedError, UsageError
 from drill.settings import Settings
@@ -15,14 +15,16 @@ def drillable(namespace: str | None) -> tuple[Settings, Cluster]:
     """The selected context's settings and cluster, to inject a fault into `namespace` (None: a node, say).
 
     Raises:
-        RefusedError: the settings do not declare the context or the namespace drillable.
+        RefusedError: not declared drillable, protected, outside of the windows, or frozen.
+        ClusterError: the cluster can't be asked whether it is frozen.
     """
     loaded = settings.load()
-    if not loaded.target.drillable:
-        raise RefusedError(f"context {loaded.context!r} is not drillable: {settings.settings_file()} does not say so")
-    if namespace is not None and namespace not in loaded.target.namespaces:
-        raise RefusedError(f"namespace {namespace!r} is not among the drillable ones of the context")
-    return loaded, Cluster.connect(loaded)
+    if reason := guard.refusal(loaded, () if namespace is None else (namespace,)):
+        raise RefusedError(reason)
+    cluster = Cluster.connect(loaded)
+    if reason := lease.frozen(cluster, loaded.target.lease_namespace):
+        raise RefusedError(reason)
+    return loaded, cluster
 
 
 def ensure_within(hit: int, total: int, limit: Limit, what: str) -> None:

@@ -5,7 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import experiments
+from drill import guard as may_not
 from drill import kafka, lease
+from drill.cluster_log import NAME as UNDOS
 from drill.cluster import Cluster, Permission
 from drill.errors import DrillError, UsageError
 from drill.settings import Settings
@@ -42,23 +44,13 @@ class Preflight:
 
 
 def guard(scenario: Scenario, settings: Settings) -> None:
-    """Hold the scenario against what the settings declare drillable, before any connection is made.
+    """Hold the scenario against what the settings allow, where and when, before any connection is made.
 
     Raises:
-        UsageError: the context or a namespace is not declared drillable.
+        UsageError: the context or a namespace is not declared drillable or is protected; not now; or drills are frozen.
     """
-    context = settings.target
-    if not context.drillable:
-        raise UsageError(
-            f"context {settings.context!r} is not declared drillable: set `drillable = true` in its table "
-            "if faults may be injected there"
-        )
-    undeclared = sorted(set(scenario.target.namespaces) - set(context.namespaces))
-    if undeclared:
-        raise UsageError(
-            f"scenario {scenario.name} touches {', '.join(undeclared)}, which context {settings.context!r} does not "
-            f"declare drillable (namespaces = {list(context.namespaces)})"
-        )
+    if reason := may_not.refusal(settings, scenario.target.namespaces):
+        raise UsageError(f"{scenario.name}: {reason}")
 
 
 def preflight(drill: Drill, settings: Settings, cluster: Cluster) -> Preflight:
@@ -84,6 +76,7 @@ def preflight(drill: Drill, settings: Settings, cluster: Cluster) -> Preflight:
         checks.append(Check("permissions", ok=not missing, detail=detail))
     except DrillError as error:
         checks.append(Check("permissions", ok=False, detail=str(error)))
+    checks.append(_not_frozen(settings, cluster))
     return Preflight(tuple(checks), plan.targets, wanted, state.as_dict() if state else None)
 
 
@@ -120,18 +113,30 @@ def _targets(scenario: Scenario, plan: experiments.Plan) -> Check:
     return Check("targets", ok=bool(hit), detail=hit or "the experiment would hit nothing")
 
 
+def _not_frozen(settings: Settings, cluster: Cluster) -> Check:
+    try:
+        reason = lease.frozen(cluster, settings.target.lease_namespace)
+    except DrillError as error:
+        reason = str(error)
+    return Check("not-frozen", ok=reason is None, detail=reason or "drills are not frozen on this cluster")
+
+
 def _makes_its_topic(experiment: dict[str, Any]) -> bool:
     return any(each["provider"].get("func") == "ensure_topic" for each in experiment["method"] if "provider" in each)
 
 
 def _own_permissions(settings: Settings) -> tuple[Permission, ...]:
-    """What the runner itself needs, whatever the fault: to watch, to hold the Lease, to say which cluster it was."""
+    """What the runner itself needs, whatever the fault: to watch, to hold the Lease, to write undos, to know where."""
     lease_namespace = settings.target.lease_namespace
     return (
         Permission("list", "pods", settings.kafka.namespace),
         *(
             Permission(verb, "leases", lease_namespace, group="coordination.k8s.io", name=name)
-            for verb, name in (("create", ""), ("get", lease.NAME), ("update", lease.NAME))
+            for verb, name in (("create", ""), ("get", lease.NAME), ("update", lease.NAME), ("patch", lease.NAME))
+        ),
+        *(
+            Permission(verb, "configmaps", lease_namespace, name=name)
+            for verb, name in (("create", ""), ("get", UNDOS), ("patch", UNDOS))
         ),
         Permission("get", "namespaces", name="kube-system"),
         Permission("list", "nodes"),

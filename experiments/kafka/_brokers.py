@@ -12,6 +12,7 @@ from drill.cluster import Cluster, ClusterError, Permission, PodState
 from drill.errors import RefusedError, UsageError
 from drill.kafka import KafkaState
 from drill.settings import KafkaTarget
+from experiments._guard import drillable
 
 Select = Literal["any", "all", "leader", "controller"]
 
@@ -113,14 +114,10 @@ def drillable_site() -> Site:
     """The selected context's Kafka, to inject faults into.
 
     Raises:
-        RefusedError: the settings do not declare the context or the namespace drillable.
+        RefusedError: it may not be there, or not now.
     """
-    loaded = settings.load()
-    if not loaded.target.drillable:
-        raise RefusedError(f"context {loaded.context!r} is not drillable: {settings.settings_file()} does not say so")
-    if loaded.kafka.namespace not in loaded.target.namespaces:
-        raise RefusedError(f"namespace {loaded.kafka.namespace!r} is not among the drillable ones of the context")
-    return site()
+    loaded, cluster = drillable(settings.load().kafka.namespace)
+    return Site(str(loaded.context), loaded.kafka, cluster)
 
 
 def select_brokers(

@@ -87,7 +87,7 @@ def test_permissions() -> None:
 
 @pytest.mark.parametrize(
     ("drillable", "namespaces", "says"),
-    [("false", '["kafka"]', "is not drillable"), ("true", '["kong"]', "not among the drillable ones")],
+    [("false", '["kafka"]', "is not declared drillable"), ("true", '["kong"]', "is not declared drillable")],
 )
 def test_refuses_where_no_drill_is_allowed(
     world: World, settings_file: Path, drillable: str, namespaces: str, says: str

@@ -1,0 +1,62 @@
+"""Where and when a fault may be injected: what the settings say of it, asked before a drill and at each injection."""
+
+import fnmatch
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from drill.settings import Settings, settings_file
+from drill.windows import Window
+
+SYSTEM_NAMESPACES = ("kube-*",)
+"""kube-system, kube-public, kube-node-lease: Kubernetes keeps the prefix for itself, and drills keep off it."""
+
+
+def refusal(settings: Settings, namespaces: Iterable[str], now: datetime | None = None) -> str | None:
+    """Why no fault may be injected into `namespaces` of the selected context at `now`; None: it may.
+
+    Raises:
+        UsageError: no context is selected, or the settings do not know it.
+    """
+    target, context = settings.target, settings.context
+    if pattern := _matching(str(context), settings.protected):
+        return f"context {context!r} is protected ({pattern!r} in `protected`): nothing is ever injected there"
+    if not target.drillable:
+        return (
+            f"context {context!r} is not declared drillable: set `drillable = true` in its table of "
+            f"{settings_file()} if faults may be injected there"
+        )
+    for namespace in namespaces:
+        if _matching(namespace, SYSTEM_NAMESPACES):
+            return f"namespace {namespace!r} is one of Kubernetes' own: nothing is ever injected there"
+        if pattern := _matching(namespace, target.protected_namespaces):
+            return f"namespace {namespace!r} is protected in context {context!r} ({pattern!r})"
+        if namespace not in target.namespaces:
+            return (
+                f"namespace {namespace!r} is not declared drillable in context {context!r} "
+                f"(namespaces = {list(target.namespaces)})"
+            )
+    return _outside(target.windows, now or datetime.now(UTC)) or frozen(settings)
+
+
+def frozen(settings: Settings) -> str | None:
+    """Why the freeze file refuses every drill; None: there is no such file."""
+    file = settings.freeze_path
+    if file is None:
+        return None
+    try:
+        reason = next(iter(file.read_text(encoding="utf-8", errors="replace").splitlines()), "")
+    except FileNotFoundError:
+        return None
+    except OSError as error:  # who can't look does not know that there is none
+        return f"the freeze file {file} can't be read: {error.strerror}"
+    return f"drills are frozen by {file}: {reason.strip() or 'it gives no reason'}"
+
+
+def _outside(windows: tuple[str, ...], now: datetime) -> str | None:
+    if not windows or any(Window.parse(text).holds(now) for text in windows):
+        return None
+    return f"drills are allowed here in {' and '.join(windows)} only, and it is {now:%a %H:%M} UTC"
+
+
+def _matching(name: str, patterns: Iterable[str]) -> str | None:
+    return next((pattern for pattern in patterns if fnmatch.fnmatchcase(name, pattern)), None)
