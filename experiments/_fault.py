@@ -7,7 +7,8 @@ runs none of it: what a plan shows is what an action would do.
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, Protocol, cast
 
@@ -98,6 +99,32 @@ def run(injection: Injection) -> dict[str, Any]:
         ActivityFailed: its effect was not seen, lapsed while it was held, or the targets did not recover in time.
         DrillError: the undo failed; it stays pending in the rollback log.
     """
+    with injected(injection) as on:
+        if injection.hold:
+            time.sleep(max(0.0, on.since + injection.hold - clock.now()))
+            _see_effect_still(injection, on.since)
+    return {"targets": list(injection.targets), "proof": on.proof, "since": on.since}
+
+
+@dataclass(frozen=True)
+class On:
+    """A fault that was seen to be on."""
+
+    since: float
+    """When it was injected, seconds since the epoch."""
+    proof: Proof
+
+
+@contextmanager
+def injected(injection: Injection) -> Iterator[On]:
+    """The fault is on when the block begins, and is undone when it ends, however it ends; recovery is awaited then.
+
+    A block may cure what it can, as a runbook does: the undo then finds nothing left to do.
+
+    Raises:
+        ActivityFailed: its effect was not seen, or the targets did not recover in time.
+        DrillError: the undo failed; it stays pending in the rollback log.
+    """
     undo = f"{injection.undo.__module__}.{injection.undo.__qualname__}"
     identity = rollback.register(undo, injection.undo_arguments)
     since = clock.now()
@@ -105,15 +132,12 @@ def run(injection: Injection) -> dict[str, Any]:
         _tell(injection, "fault.injected", at=since, method=injection.method)
         proof = _see_effect(injection, since)
         _tell(injection, "fault.effective", proof=proof, since=since)
-        if injection.hold:
-            time.sleep(max(0.0, since + injection.hold - clock.now()))
-            _see_effect_still(injection, since)
+        yield On(since, proof)
     finally:
         undone = injection.undo(**injection.undo_arguments)
         rollback.done(identity)
         _tell(injection, "fault.undone", proof=undone)
     _await_recovery(injection)
-    return {"targets": list(injection.targets), "proof": proof, "since": since}
 
 
 def _see_effect(injection: Injection, since: float) -> Proof:
