@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from drill.cluster import ClusterError
 from drill.kafka import KafkaUnreachableError
+from drill.postgres import PostgresUnreachableError
 
 T = TypeVar("T")
 
@@ -41,6 +42,6 @@ def await_seen(look: Callable[[], T], within: float, each: float = 0.25) -> T:
     for _ in ticks(within, each):
         try:
             return look()
-        except (NotSeenError, KafkaUnreachableError, ClusterError) as error:
+        except (NotSeenError, KafkaUnreachableError, PostgresUnreachableError, ClusterError) as error:
             reason = str(error)
     raise GivenUpError(reason, within)

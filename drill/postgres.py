@@ -1,0 +1,148 @@
+"""What the rest of the house asks of a PostgreSQL server: how to reach it, its sessions and its limits, read only."""
+
+import select
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from drill.cluster import Cluster
+from drill.errors import DrillError, UsageError
+from drill.settings import Settings
+
+_TIMEOUT = 5
+"""Seconds after which a server that does not let us in is given up."""
+
+_LIMITS = """
+select current_setting('max_connections')::int,
+       current_setting('superuser_reserved_connections')::int
+       + coalesce(current_setting('reserved_connections', true), '0')::int
+"""
+_BY_STATE = """
+select coalesce(state, 'unknown'), count(*) from pg_stat_activity where backend_type = 'client backend' group by 1
+"""
+
+
+class PostgresUnreachableError(DrillError):
+    """The server, or the pool before it, did not let us in or went away; the message is the client's own."""
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """The clients' sessions of a server, and how many there may be."""
+
+    by_state: dict[str, int]
+    """How many by their state, as pg_stat_activity words it; our own is one of them."""
+    max_connections: int
+    reserved: int
+    """Of these, kept free for superusers (and, since PostgreSQL 16, for pg_use_reserved_connections)."""
+
+    @property
+    def used(self) -> int:
+        """How many there are."""
+        return sum(self.by_state.values())
+
+    @property
+    def usable(self) -> int:
+        """How many there may be for clients that are no superusers."""
+        return self.max_connections - self.reserved
+
+    @property
+    def share(self) -> float:
+        """The share of max_connections that is taken."""
+        return self.used / self.max_connections
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain JSON types, for events and evidence."""
+        return {
+            "used": self.used,
+            "max_connections": self.max_connections,
+            "reserved": self.reserved,
+            "by_state": self.by_state,
+        }
+
+
+def conninfo(settings: Settings, *, pooled: bool = False, **more: Any) -> str:
+    """The libpq connection string of the selected context's PostgreSQL, its password included: never to be shown.
+
+    Args:
+        settings: Which context.
+        pooled: Through the clients' pool, not to the server itself.
+        more: Parameters that replace or complete those of the settings, such as `dbname`.
+
+    Raises:
+        UsageError: the context declares no PostgreSQL, no pool, or a connection string that libpq can't read.
+        ClusterError: the Secret that holds the password can't be read.
+    """
+    target, field = settings.postgres, "pooler" if pooled else "dsn"
+    dsn = getattr(target, field)
+    if dsn is None:
+        raise UsageError(f"context {settings.context!r} declares no pool: add `pooler` to its postgres table")
+    wanted = {name: value for name, value in more.items() if value is not None}
+    if target.password is not None:
+        where = target.password.namespace or target.namespace
+        secret = Cluster.connect(settings).secret(where, target.password.name, target.password.key)
+        wanted.setdefault("password", secret)
+    try:
+        given = conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError as error:
+        raise UsageError(f"`{field}` in the postgres table of context {settings.context!r}: {error}") from error
+    return make_conninfo("", **{"connect_timeout": _TIMEOUT, "application_name": "drill", **given, **wanted})
+
+
+@contextmanager
+def connected(conninfo: str) -> Iterator[psycopg.Connection]:
+    """A session in autocommit, closed afterwards.
+
+    Raises:
+        PostgresUnreachableError: nobody let us in, or the session was ended from the other side.
+    """
+    try:
+        connection = psycopg.connect(conninfo, autocommit=True)
+    except psycopg.OperationalError as error:
+        raise PostgresUnreachableError(_one_line(error)) from error
+    try:
+        yield connection
+    except psycopg.OperationalError as error:
+        if not connection.broken:  # a statement failed (a lock_timeout, say), and that is the caller's business
+            raise
+        raise PostgresUnreachableError(_one_line(error)) from error
+    finally:
+        connection.close()
+
+
+def sessions(connection: psycopg.Connection) -> Sessions:
+    """The sessions and the limits of the server at the other end."""
+    ((most, reserved),) = connection.execute(_LIMITS).fetchall()
+    return Sessions(dict(connection.execute(_BY_STATE).fetchall()), most, reserved)
+
+
+def ensure_answers(conninfo: str, within: float) -> None:
+    """Connect as any client does, and have one query answered within so many seconds, all in all.
+
+    The bound is the client's own, so that it holds where nobody is there to obey a statement_timeout: in the queue of
+    a pool, say.
+
+    Raises:
+        PostgresUnreachableError: refused, ended, or not in time.
+    """
+    deadline = time.monotonic() + within
+    with connected(make_conninfo(conninfo, connect_timeout=max(2, round(within)))) as connection:
+        link = connection.pgconn
+        link.send_query(b"select 1")
+        while link.is_busy():
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([link.socket], [], [], left)[0]:
+                raise PostgresUnreachableError(f"connected, and no answer to a query in {within:g} s")
+            link.consume_input()
+        answer = link.get_result()
+        if answer is None or answer.status != psycopg.pq.ExecStatus.TUPLES_OK:
+            raise PostgresUnreachableError(answer.error_message.decode() if answer else "no answer to a query")
+
+
+def _one_line(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())
