@@ -21,7 +21,7 @@ namespaces = ["kong"]
 dsn = "host=127.0.0.1 port=1 user=postgres"
 {more}
 """
-IN_SECRET = 'password = { name = "kong-postgres", key = "password" }'
+WITH_ITS_KEY = 'password = { name = "kong-postgres", key = "password" }'
 
 
 class _Secrets:
@@ -46,7 +46,7 @@ def _load(file: Path, more: str) -> Settings:
 
 def test_the_password_comes_from_the_secret(here: Path) -> None:
     """And no settings file holds it."""
-    found = conninfo_to_dict(postgres.conninfo(_load(here, IN_SECRET)))
+    found = conninfo_to_dict(postgres.conninfo(_load(here, WITH_ITS_KEY)))
     assert found["password"] == "kong/kong-postgres/password"  # noqa: S105 - it is the Secret's name
     assert (found["user"], found["connect_timeout"]) == ("postgres", "5")
 
@@ -59,7 +59,7 @@ def test_without_a_secret_libpq_finds_its_own_way(here: Path) -> None:
 def test_what_is_asked_for_beats_the_settings(here: Path) -> None:
     """Another database, another role with another password."""
     found = conninfo_to_dict(
-        postgres.conninfo(_load(here, IN_SECRET), user="drill", password="x", dbname="kong")  # noqa: S106
+        postgres.conninfo(_load(here, WITH_ITS_KEY), user="drill", password="x", dbname="kong")  # noqa: S106
     )
     assert (found["user"], found["password"], found["dbname"]) == ("drill", "x", "kong")
 
