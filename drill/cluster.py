@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from kubernetes import client, config
@@ -17,7 +17,7 @@ from websocket import WebSocketException
 from drill.errors import DrillError, UsageError
 from drill.settings import Settings
 
-_TIMEOUT = 10.0
+TIMEOUT = 10.0
 """Seconds after which a request to the API server is given up."""
 
 
@@ -75,6 +75,13 @@ class PodState:
     owner: str | None
     """Name of the controller that owns it, a StatefulSet for instance."""
     terminating: bool
+    owner_kind: str | None = None
+    address: str | None = None
+    """Its IP address, once it has one."""
+    revision: str | None = None
+    """Which version of its workload's template it was made from."""
+    ended: dict[str, str] = field(default_factory=dict)
+    """Why the last run of a container ended (OOMKilled, Error, Completed), by its name."""
 
     def as_dict(self) -> dict[str, Any]:
         """As plain JSON types, for events and evidence."""
@@ -91,6 +98,8 @@ class Cluster:
         self.apps = client.AppsV1Api(api)
         self.authorization = client.AuthorizationV1Api(api)
         self.coordination = client.CoordinationV1Api(api)
+        self.objects = client.CustomObjectsApi(api)
+        """Objects of any API group as plain JSON, with all that this client's own models do not know."""
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
@@ -114,9 +123,9 @@ class Cluster:
             ClusterError: the API server refused or did not answer.
         """
         with answering("identity of the cluster"):
-            system = self.core.read_namespace("kube-system", _request_timeout=_TIMEOUT)
-            version = client.VersionApi(self._api).get_code(_request_timeout=_TIMEOUT)
-            nodes = self.core.list_node(_request_timeout=_TIMEOUT)
+            system = self.core.read_namespace("kube-system", _request_timeout=TIMEOUT)
+            version = client.VersionApi(self._api).get_code(_request_timeout=TIMEOUT)
+            nodes = self.core.list_node(_request_timeout=TIMEOUT)
         return {
             "context": self.context,
             "uid": system.metadata.uid,
@@ -145,8 +154,8 @@ class Cluster:
         if not selector.strip():
             raise UsageError(f"an empty label selector would take every pod of namespace {namespace!r}")
         with answering(f"pods of {namespace} with {selector}"):
-            listed = self.core.list_namespaced_pod(namespace, label_selector=selector, _request_timeout=_TIMEOUT)
-        return sorted((_pod_state(pod) for pod in listed.items), key=lambda pod: pod.name)
+            listed = self.core.list_namespaced_pod(namespace, label_selector=selector, _request_timeout=TIMEOUT)
+        return sorted((pod_state(pod) for pod in listed.items), key=lambda pod: pod.name)
 
     def secret(self, namespace: str, name: str, key: str) -> str:
         """One value of a Secret.
@@ -155,7 +164,7 @@ class Cluster:
             ClusterError: the API server refused, or the Secret has no such key.
         """
         with answering(f"secret {namespace}/{name}"):
-            data = self.core.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT).data or {}
+            data = self.core.read_namespaced_secret(name, namespace, _request_timeout=TIMEOUT).data or {}
         if key not in data:
             raise ClusterError(
                 f"secret {namespace}/{name} has no key {key!r}, but: {', '.join(sorted(data)) or 'none'}"
@@ -172,7 +181,7 @@ class Cluster:
             grace_period_seconds=grace_period, preconditions=client.V1Preconditions(uid=pod.uid)
         )
         with answering(f"delete pod {pod.namespace}/{pod.name}"):
-            self.core.delete_namespaced_pod(pod.name, pod.namespace, body=options, _request_timeout=_TIMEOUT)
+            self.core.delete_namespaced_pod(pod.name, pod.namespace, body=options, _request_timeout=TIMEOUT)
 
     def open_exec(self, namespace: str, pod: str, container: str, argv: Sequence[str]) -> WSClient:
         """Start a command in a container and return its open streams (stdin, stdout, stderr).
@@ -234,7 +243,7 @@ class Cluster:
             )
         )
         with answering(f"may we {permission}"):
-            answer = self.authorization.create_self_subject_access_review(review, _request_timeout=_TIMEOUT)
+            answer = self.authorization.create_self_subject_access_review(review, _request_timeout=TIMEOUT)
         return bool(answer.status.allowed)
 
 
@@ -282,10 +291,12 @@ def _exit_code(status: str) -> int | None:
     raise ClusterError(f"exec: {content.get('message', status)}")
 
 
-def _pod_state(pod: Any) -> PodState:
+def pod_state(pod: Any) -> PodState:
+    """What a drill needs of a pod as the client has it."""
     statuses = pod.status.container_statuses or []
     waiting = [each.state.waiting.reason for each in statuses if each.state and each.state.waiting]
-    owners = [owner.name for owner in pod.metadata.owner_references or [] if owner.controller]
+    owners = [owner for owner in pod.metadata.owner_references or [] if owner.controller]
+    labels = pod.metadata.labels or {}
     return PodState(
         namespace=pod.metadata.namespace,
         name=pod.metadata.name,
@@ -297,6 +308,18 @@ def _pod_state(pod: Any) -> PodState:
         container_ids={each.name: each.container_id for each in statuses if each.container_id},
         waiting=tuple(reason for reason in waiting if reason),
         running=frozenset(each.name for each in statuses if each.state and each.state.running),
-        owner=owners[0] if owners else None,
+        owner=owners[0].name if owners else None,
+        owner_kind=owners[0].kind if owners else None,
         terminating=pod.metadata.deletion_timestamp is not None,
+        address=pod.status.pod_ip,
+        revision=labels.get("controller-revision-hash") or labels.get("pod-template-hash"),
+        ended={each.name: reason for each in statuses if (reason := _ended(each))},
     )
+
+
+def _ended(status: Any) -> str | None:
+    """Why a container's last run ended; None: it has not ended yet."""
+    for state in (status.state, status.last_state):
+        if state and state.terminated:
+            return str(state.terminated.reason)
+    return None

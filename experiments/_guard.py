@@ -40,13 +40,18 @@ def ensure_within(hit: int, total: int, limit: Limit, what: str) -> None:
         RefusedError: it would.
         UsageError: a limit that cannot be meant.
     """
-    if hit > (allowed := _count(limit, total)):
+    if hit > (allowed := amount(limit, total)):
         raise RefusedError(
             f"{hit} of {total} {what} would be broken at once, and the blast radius is {limit} ({allowed})"
         )
 
 
-def _count(limit: Limit, total: int) -> int:
+def amount(limit: Limit, total: int) -> int:
+    """A count as it is, or a share of `total`, rounded down.
+
+    Raises:
+        UsageError: neither a count nor a share.
+    """
     if isinstance(limit, int):
         return limit
     try:
