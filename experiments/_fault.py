@@ -73,6 +73,9 @@ class Action(Protocol, Generic[P]):
     def plan(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
         """What the same call would hit, and what it needs; touches nothing."""
 
+    def injection(self, *args: P.args, **kwargs: P.kwargs) -> Injection:
+        """The fault itself, for another action that works while it is on."""
+
 
 def fault(build: Callable[P, Injection]) -> Action[P]:
     """Make an action of a function that resolves a fault's targets and describes its life."""
@@ -86,6 +89,7 @@ def fault(build: Callable[P, Injection]) -> Action[P]:
 
     made = cast("Any", action)
     made.plan = plan
+    made.injection = build
     return cast("Action[P]", made)
 
 
@@ -134,6 +138,7 @@ def injected(injection: Injection) -> Iterator[On]:
         _tell(injection, "fault.effective", proof=proof, since=since)
         yield On(since, proof)
     finally:
+        _tell(injection, "fault.undoing")
         undone = injection.undo(**injection.undo_arguments)
         rollback.done(identity)
         _tell(injection, "fault.undone", proof=undone)
