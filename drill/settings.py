@@ -139,6 +139,9 @@ class Settings(BaseSettings):
     context: str | None = Field(default=None, description="kubeconfig context to drill")
     kubeconfig: Path | None = Field(default=None, description="kubeconfig file, before the context's own")
     runs: Path = Field(default=Path("runs"), description="folder of run records")
+    answers: Path | None = Field(
+        default=None, description="what an operator answers, one line a phase, where there is no terminal to ask on"
+    )
     protected: tuple[str, ...] = Field(
         default=(), description="patterns (`*prod*`) of contexts that are refused though they are declared drillable"
     )

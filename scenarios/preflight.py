@@ -11,6 +11,7 @@ from drill.cluster_log import NAME as UNDOS
 from drill.cluster import Cluster, Permission
 from drill.errors import DrillError, UsageError
 from drill.settings import Settings
+from scenarios import _desk
 from scenarios.model import Scenario
 from scenarios.reader import Drill
 
@@ -77,6 +78,7 @@ def preflight(drill: Drill, settings: Settings, cluster: Cluster) -> Preflight:
     except DrillError as error:
         checks.append(Check("permissions", ok=False, detail=str(error)))
     checks.append(_not_frozen(settings, cluster))
+    checks.append(_operator(drill, settings))
     return Preflight(tuple(checks), plan.targets, wanted, state.as_dict() if state else None)
 
 
@@ -111,6 +113,11 @@ def _targets(scenario: Scenario, plan: experiments.Plan) -> Check:
         return Check("targets", ok=False, detail=f"outside of the scenario's target.namespaces: {names}")
     hit = ", ".join(map(_name, plan.targets))
     return Check("targets", ok=bool(hit), detail=hit or "the experiment would hit nothing")
+
+
+def _operator(drill: Drill, settings: Settings) -> Check:
+    trouble = _desk.trouble(drill.experiment, settings)
+    return Check("operator", ok=trouble is None, detail=trouble or "can be asked, or is not needed")
 
 
 def _not_frozen(settings: Settings, cluster: Cluster) -> Check:

@@ -26,6 +26,7 @@ from drill.interruption import InterruptedRunError, Interruption, deferred
 from drill.record import RECORD_VARIABLE, Event, RunRecord
 from drill.settings import Settings
 from scenarios._child import Child
+from scenarios._desk import Desk
 from scenarios._facts import facts
 from scenarios._loads import START as LOAD_START
 from scenarios._loads import LoadFailedError, Loads
@@ -113,6 +114,7 @@ class _Runner:
                     if not refusals:
                         self._prepare()
                         watching.enter_context(self._observer())
+                        watching.enter_context(Desk(self.record, self.settings, self.say))
                         self._drive()
                     self.interruption.shield()
                 except Exception as failure:  # noqa: BLE001 - told, with its trace, by the command and in the record

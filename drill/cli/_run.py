@@ -30,6 +30,14 @@ if TYPE_CHECKING:
     from scenarios.runner import Run
 
 Seed = Annotated[int | None, typer.Option("--seed", help="Repeat an earlier run's random choices.")]
+Answers = Annotated[
+    Path | None,
+    typer.Option(
+        "--answers",
+        help="Where an operator acts: their answers from a file, one line a phase, instead of the terminal.",
+        envvar="DRILL_ANSWERS",
+    ),
+]
 ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A name of `drill list`, or a scenario file.")]
 
 
@@ -51,6 +59,7 @@ def run(
         bool, typer.Option("--lab", help="On the embedded lab: brought up first, and down again if interrupted.")
     ] = False,
     seed: Seed = None,
+    answers: Answers = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="The same as `drill plan`.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log everything to stderr.")] = False,
 ) -> None:
@@ -61,7 +70,7 @@ def run(
     Ctrl-C undoes the fault, drains what can be drained, keeps the record, and exits with 130.
     """
     if dry_run:
-        plan(scenario, context, kubeconfig, output, seed)
+        plan(scenario, context, kubeconfig, output, seed, answers)
         return
     configure_logging(verbose=verbose)
     from drill.cli._judging import judge_and_report  # noqa: PLC0415 - lazy
@@ -73,7 +82,7 @@ def run(
     drill = reader.read(reader.find(scenario))
     if lab:
         context, kubeconfig = LAB_CONTEXT, lab_kubeconfig()
-    chosen = settings(context=context, kubeconfig=kubeconfig, runs=runs)
+    chosen = settings(context=context, kubeconfig=kubeconfig, runs=runs, answers=answers)
     guard(drill.scenario, chosen)
     begun = time.monotonic()
 
@@ -106,6 +115,7 @@ def plan(
     kubeconfig: Kubeconfig = None,
     output: AsOutput = Output.TEXT,
     seed: Seed = None,
+    answers: Answers = None,
 ) -> None:
     """Show what a run would hit and which permissions it needs; resolves real targets and touches nothing.
 
@@ -117,7 +127,7 @@ def plan(
     from scenarios.preflight import guard, preflight  # noqa: PLC0415 - lazy
 
     drill = reader.read(reader.find(scenario))
-    chosen = settings(context=context, kubeconfig=kubeconfig)
+    chosen = settings(context=context, kubeconfig=kubeconfig, answers=answers)
     guard(drill.scenario, chosen)
     seed = secrets.randbits(32) if seed is None else seed
     found = preflight(drill.seeded(seed), chosen, Cluster.connect(chosen))
