@@ -15,6 +15,11 @@ class Objectives(BaseModel):
         default=0, ge=0, description="how long every path must be silent (writes must stop below min ISR), s"
     )
     rto: float | None = Field(default=None, gt=0, description="recovery time objective (t5 - t0) on the worst path, s")
+    restored_within: float | None = Field(
+        default=None,
+        gt=0,
+        description="how long the whole restoration by a runbook may take, from t0 to the slowest path's t5, s",
+    )
     lost_records: int = Field(default=0, ge=0, description="acknowledged records that may be lost")
     duplicates: int | None = Field(default=0, ge=0, description="records that may be seen twice; null: any number")
     latency_p99: float | None = Field(

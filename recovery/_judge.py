@@ -7,6 +7,7 @@ from recovery._checks_baseline import baseline_sane
 from recovery._checks_cluster import cluster_healthy_after, fault_effective, rollback_clean, steady_state
 from recovery._checks_load import achieved_over_offered, latency_p99, offered_load_achieved
 from recovery._checks_outage import client_outage, rto
+from recovery._checks_phases import phases_within_budget, platform_restored
 from recovery._checks_record import record_intact, run_complete
 from recovery._checks_records import (
     accounting_adds_up,
@@ -28,6 +29,8 @@ CHECKS: tuple[Check, ...] = (
     no_anomaly,
     client_outage,
     rto,
+    platform_restored,
+    phases_within_budget,
     latency_p99,
     achieved_over_offered,
     cluster_healthy_after,

@@ -52,6 +52,8 @@ class Runbook:
         Returns:
             For each phase `{phase, budget, seconds, ok, reason}`.
         """
+        planned = [{"phase": each.name, "budget": each.budget} for each in self.phases]
+        record.emit("experiment", "runbook.started", runbook=self.name, mode=self.mode, phases=planned)
         acted = False
         done = []
         for phase in self.phases:
