@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 
 def measure(run: "Run") -> Timeline:
     """The time line of a run; never raises for what its record lacks: that is told in `unmeasured`."""
-    why: dict[str, str] = {"t2": "no alert is watched in this drill", "t3": "no operator acts in this drill"}
+    why: dict[str, str] = {}
 
     def known(name: str, measurement: Callable[[], _T]) -> _T | None:
         try:
@@ -32,7 +32,8 @@ def measure(run: "Run") -> Timeline:
     paths = known("paths", lambda: tuple(_path(run, partition) for partition in range(len(run.series.acked))))
     rpo = known("rpo", lambda: _rpo(run))
     t0 = known("t0", lambda: run.t0)
-    facts = Timeline(t0=t0, rpo=rpo, paths=paths or (), error=known("error", lambda: _error(run)))
+    t2, t3 = known("t2", lambda: _alerted(run)), known("t3", lambda: _acted(run))
+    facts = Timeline(t0=t0, t2=t2, t3=t3, rpo=rpo, paths=paths or (), error=known("error", lambda: _error(run)))
     worst = max(facts.outages, key=lambda outage: outage.at_least, default=None)
     if worst is not None:
         t0 = worst.t0
@@ -164,6 +165,23 @@ def _ready_again(run: "Run", t0: float) -> float:
 
 def _identities(sample: Event) -> set[tuple[str, str, str, int]]:
     return {(pod["namespace"], pod["name"], pod["uid"], pod["restarts"]) for pod in sample.data["pods"]}
+
+
+def _alerted(run: "Run") -> float:
+    """t2: the first alert that began to fire after the fault."""
+    if fired := run.events_of("alert.fired"):
+        return fired[0].t
+    for event in run.events_of("alerts.unreachable"):
+        raise RecordIncompleteError(f"Prometheus could not be asked which alerts fired: {event.data['error']}")
+    looked = run.events_of("alerts.looked")
+    raise RecordIncompleteError("no alert began to fire" if looked else "no alert is watched in this drill")
+
+
+def _acted(run: "Run") -> float:
+    """t3: the runbook's first step that changes anything began, by a person's hand or by the harness in their place."""
+    if acted := run.events_of("operator.acted"):
+        return acted[0].t
+    raise RecordIncompleteError("no operator acts in this drill")
 
 
 def _rpo(run: "Run") -> float:

@@ -26,7 +26,7 @@ INSTANTS = {
     "t0": "The fault took effect",
     "t1": "Last success of a client before its longest outage",
     "t2": "An alert fired",
-    "t3": "An operator acted",
+    "t3": "The operator acted, or the harness in their place: the runbook's first change",
     "t4": "The control plane said Ready",
     "t5": "Start of the first sustained good window of the worst partition",
     "t6": "The backlog was drained",

@@ -25,6 +25,7 @@ from drill.errors import DrillError, InterruptedEarlyError, RecordIncompleteErro
 from drill.interruption import InterruptedRunError, Interruption, deferred
 from drill.record import RECORD_VARIABLE, Event, RunRecord
 from drill.settings import Settings
+from scenarios import _alerts
 from scenarios._child import Child
 from scenarios._desk import Desk
 from scenarios._facts import facts
@@ -253,6 +254,7 @@ class _Runner:
                 self.loads.drain(_DRAIN_AFTER_INTERRUPTION if self.interruption.reason else _DRAIN)
         with self._phase("record"):
             self._snapshot("cluster-after")
+            _alerts.note(self.record, self.settings)
 
     def _seal(self, rollback_failed: tuple[str, ...]) -> None:
         for failure in rollback_failed:
