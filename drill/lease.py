@@ -48,6 +48,15 @@ class Abort:
 
 
 @dataclass(frozen=True)
+class Halted:
+    """A drill's word that no fault of its is on any more."""
+
+    holder: str
+    rollback_failed: tuple[str, ...]
+    """What could not be undone."""
+
+
+@dataclass(frozen=True)
 class Notice:
     """The Lease as it is now, with the notes on it."""
 
@@ -57,8 +66,7 @@ class Notice:
     freeze: str | None = None
     """Why drills are frozen; None: they are not."""
     abort: Abort | None = None
-    halted: str | None = None
-    """The holder that has let go of its fault after an abort."""
+    halted: Halted | None = None
 
     @property
     def running(self) -> bool:
@@ -86,7 +94,7 @@ def look(cluster: Cluster, namespace: str, timeout: float = _TIMEOUT) -> Notice:
         expires=_expires(spec),
         freeze=_freeze(notes),
         abort=_abort(notes[ABORT]) if ABORT in notes else None,
-        halted=notes.get(HALTED),
+        halted=_halted(notes[HALTED]) if HALTED in notes else None,
     )
 
 
@@ -146,6 +154,14 @@ def _abort(text: str) -> Abort:
         return Abort(wish["holder"], str(wish["by"]), str(wish["reason"]), datetime.fromisoformat(wish["at"]))
     except (ValueError, KeyError, TypeError):
         return Abort(None, "an annotation", text or "no reason is given", None)
+
+
+def _halted(text: str) -> Halted | None:
+    try:
+        word = json.loads(text)
+        return Halted(str(word["holder"]), tuple(map(str, word["rollback_failed"])))
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _expires(spec: Any) -> datetime | None:

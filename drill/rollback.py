@@ -146,7 +146,9 @@ def undo_pending(path: Path | None = None, attempts: int = 3) -> list[UndoResult
     """Undo all that is pending, newest first, each tried up to `attempts` times; one that fails stops no other."""
     path = path or log_path()
     results = []
-    for each in reversed(pending(path)):
+    if found := pending(path):
+        record.emit("rollback", "rollback.begun", pending=len(found))
+    for each in reversed(found):
         error = _undo(lambda each=each: _function(each.undo)(**each.arguments), attempts)  # type: ignore[misc]
         if error is None:
             done(each.id, path)

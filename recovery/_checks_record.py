@@ -11,7 +11,7 @@ CUT_SHORT = {
     "run.refused": "The run was refused: {reason}.",
     "run.interrupted": "The run was interrupted by {signal}.",
     "run.failed": "The harness broke: {error}.",
-    "deadman.fired": "The experiment did not end within {after} s and was broken off.",
+    "stop.fired": "The drill was {reason}.",
 }
 """The events that cut a run short, and what they say."""
 

@@ -32,7 +32,7 @@ def sentence(record: RunRecord, timeline: Timeline, books: Accounting | Missing)
     rate = (record.scenario.get("load") or {}).get("rate")
     under = f"Under {number(rate)} records/s, " if rate else ""
     result = f"{under}{_outage(timeline)}, and {_losses(books)}."
-    return f"{tested}. {result[:1].upper()}{result[1:]}"
+    return f"{tested}. {result[:1].upper()}{result[1:]}{_stopped(record)}"
 
 
 def reasons(verdicts: Sequence[Verdict], outcome: Outcome) -> tuple[Verdict, ...]:
@@ -84,6 +84,16 @@ def key_figures(
         _latency(record, series, goals),
         KeyFigure("Clients against control plane", *_hidden(timeline)),
     )
+
+
+def _stopped(record: RunRecord) -> str:
+    """Who or what ended the fault before its time, and how soon after the limit was crossed."""
+    fired = measured(record, lambda: record.events_of("stop.fired"))
+    if isinstance(fired, Missing) or not fired:
+        return ""
+    halted = record.events_of("stop.halted")
+    soon = f", and its fault was off {duration(halted[0].data['over'])} later" if halted else ""
+    return f" The drill was {fired[0].data['reason']}{soon}."
 
 
 def _outage(timeline: Timeline) -> str:

@@ -38,6 +38,7 @@ class Child:
         log.parent.mkdir(exist_ok=True)
         self.log = log
         self._ends_on = ends_on
+        self._asked = False
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "scenarios._child", str(os.getpid()), str(int(ends_on)), *argv],
@@ -62,10 +63,15 @@ class Child:
             return False
         return True
 
+    def ask_to_end(self) -> None:
+        """Send its ending signal, once: Chaos Toolkit breaks its rollbacks off at a second one."""
+        if self.exit_status is None and not self._asked:
+            self._asked = True
+            self._process.send_signal(self._ends_on)
+
     def stop(self, grace: float) -> None:
         """Ask it to end, wait `grace` seconds, then kill it with all that it started."""
-        if self.exit_status is None:
-            self._process.send_signal(self._ends_on)
+        self.ask_to_end()
         if not self.wait(grace):
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
