@@ -51,6 +51,8 @@ class Injection:
     """JSON types only; `context` is one of them."""
     recovered: Callable[[], Proof]
     """Looks once whether the targets are whole again; raises NotSeenError where they are not."""
+    prepare: Callable[[], None] = lambda: None
+    """Makes ready what inject needs, a helper container for one; undone as that is, and not counted as its time."""
     hold: float = 0
     effect_timeout: float = 60
     recovery_timeout: float = 180
@@ -131,8 +133,8 @@ def injected(injection: Injection) -> Iterator[On]:
     """
     undo = f"{injection.undo.__module__}.{injection.undo.__qualname__}"
     identity = rollback.register(undo, injection.undo_arguments)
-    since = clock.now()
     try:
+        since = _prepare(injection)
         _tell(injection, "fault.injected", at=since, method=injection.method)
         proof = _see_effect(injection, since)
         _tell(injection, "fault.effective", proof=proof, since=since)
@@ -143,6 +145,16 @@ def injected(injection: Injection) -> Iterator[On]:
         rollback.done(identity)
         _tell(injection, "fault.undone", proof=undone)
     _await_recovery(injection)
+
+
+def _prepare(injection: Injection) -> float:
+    """Prepare it; returns when that was done, which is when it is injected."""
+    began = clock.now()
+    try:
+        injection.prepare()
+    except (GivenUpError, DrillError) as error:
+        raise _ineffective(injection, str(error), began) from error
+    return clock.now()
 
 
 def _see_effect(injection: Injection, since: float) -> Proof:

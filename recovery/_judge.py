@@ -18,6 +18,7 @@ from recovery._checks_records import (
     no_corrupt_record,
     order_kept,
 )
+from recovery._checks_stop import not_stopped
 from recovery._run import Run
 
 CHECKS: tuple[Check, ...] = (
@@ -36,6 +37,7 @@ CHECKS: tuple[Check, ...] = (
     cluster_healthy_after,
     steady_state,
     rollback_clean,
+    not_stopped,
     # whether the run can tell
     fault_effective,
     baseline_sane,

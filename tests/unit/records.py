@@ -68,8 +68,8 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
     isr_after: Sequence[int] = (0, 1, 2),
     rollback: str = "done",
     interrupted: bool = False,
-    stopped: str | None = None,
-    stop: dict[str, Any] | None = None,
+    stopped_by: str | None = None,
+    conditions: dict[str, Any] | None = None,
     watched: Sequence[dict[str, Any]] = (),
     killed: float | None = None,
     omit: Iterable[str] = (),
@@ -115,8 +115,8 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
         isr_after: in-sync replicas of partition 0 at the end.
         rollback: done, failed, pending, or none (nothing had to be undone).
         interrupted: Ctrl-C at 40 s.
-        stopped: what ended the fault at 27 s (a stop's condition); `missing` and `blind`: its number could not be had.
-        stop: the scenario's stop conditions.
+        stopped_by: what ended the fault at 27 s (a stop's condition); `missing` and `blind`: its number could not be had.
+        conditions: the scenario's stop conditions.
         watched: what became of each of them.
         killed: the harness was killed then: nothing after it is in the record, which is not sealed.
         omit: files or folders of the record that are left out.
@@ -125,7 +125,8 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
     """
     record = RunRecord.create(tmp_path, "broker-kill-leader")
     record.write_text(
-        "scenario.yaml", yaml.safe_dump({**_scenario(rate, objectives or {}), "stop": stop or {}}, sort_keys=False)
+        "scenario.yaml",
+        yaml.safe_dump({**_scenario(rate, objectives or {}), "stop": conditions or {}}, sort_keys=False),
     )
     (record.path / "logs").mkdir()
     (record.path / "logs" / "chaos.log").write_text("[INFO] Experiment ended with status: completed\n")
@@ -278,15 +279,15 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
     _steady(say, "before", steady_state[0])
     _steady(say, "after", steady_state[1])
     say(46, "runner", "run.phase", phase="recovery")
-    if stopped:
-        known = stopped not in {"missing", "blind"}
+    if stopped_by:
+        known = stopped_by not in {"missing", "blind"}
         told = {
-            "condition": stopped if known else "promql",
+            "condition": stopped_by if known else "promql",
             "who": "Prometheus (up)",
             "value": "0",
             "missing": not known,
         }
-        kind = "stop.blind" if stopped == "blind" else "stop.fired"
+        kind = "stop.blind" if stopped_by == "blind" else "stop.fired"
         say(27, "runner", kind, **told, reason=f"stopped by {told['who']}: {told['value']}")
         if kind == "stop.fired":
             say(28, "runner", "stop.halted", condition=told["condition"], told=0.1, undo_begun=0.2, over=1.0)
