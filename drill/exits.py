@@ -19,4 +19,4 @@ class ExitCode(IntEnum):
     HARNESS_ERROR = 5
     """The harness itself broke."""
     INTERRUPTED = 130
-    """Interrupted by a person or a signal, after rollback."""
+    """Interrupted by a person (Ctrl-C here; `drill abort` or a freeze from anywhere) or a signal, after rollback."""

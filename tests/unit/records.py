@@ -115,7 +115,7 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
         isr_after: in-sync replicas of partition 0 at the end.
         rollback: done, failed, pending, or none (nothing had to be undone).
         interrupted: Ctrl-C at 40 s.
-        stopped_by: what ended the fault at 27 s (a stop's condition); `missing` and `blind`: its number could not be had.
+        stopped_by: what ended the fault at 27 s (a stop's condition); `missing`, `blind`: its number could not be had.
         conditions: the scenario's stop conditions.
         watched: what became of each of them.
         killed: the harness was killed then: nothing after it is in the record, which is not sealed.

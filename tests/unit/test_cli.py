@@ -13,7 +13,10 @@ from drill.cli import app, main
 from drill.exits import ExitCode
 from tests.unit.records import build_record
 
-COMMANDS = ("run", "plan", "validate", "list", "schema", "judge", "report", "rollback", "doctor", "lab")
+COMMANDS = (
+    *("run", "plan", "validate", "list", "schema", "judge", "report"),
+    *("abort", "rollback", "freeze", "unfreeze", "doctor", "lab"),
+)
 runner = CliRunner()
 
 

@@ -121,7 +121,7 @@ SPOILED: list[tuple[str, dict[str, Any], Outcome, str]] = [
         "not-stopped",
         {"conditions": {"error_budget": {"share": 0.5}}},
         INCONCLUSIVE,
-        "1 of 1 stop condition were not watched",
+        "1 of 1 stop condition",
     ),
     ("not-stopped", {"watched": [{"who": "it", "looks": 0}]}, INCONCLUSIVE, "never read"),
     ("not-stopped", {"killed": 30}, INCONCLUSIVE, "did not come to its end"),
