@@ -1,6 +1,8 @@
 """Faults of a Kafka cluster on Kubernetes, and the probes beside them."""
 
+from experiments.kafka.flaps import flap_broker, plan_flap_broker
 from experiments.kafka.kills import kill_broker, kill_each_broker, plan_kill_broker, plan_kill_each_broker
+from experiments.kafka.leadership import move_leadership
 from experiments.kafka.pauses import pause_brokers, plan_pause_brokers
 from experiments.kafka.probes import (
     active_controller,
@@ -19,14 +21,17 @@ __all__ = [
     "all_brokers_live",
     "await_recovery",
     "ensure_topic",
+    "flap_broker",
     "force_unclean_election",
     "isr_full",
     "kill_broker",
     "kill_each_broker",
     "live_brokers",
+    "move_leadership",
     "offline_partitions",
     "pause_brokers",
     "plan_ensure_topic",
+    "plan_flap_broker",
     "plan_force_unclean_election",
     "plan_kill_broker",
     "plan_kill_each_broker",

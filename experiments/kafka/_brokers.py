@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from drill import kafka, settings
-from drill.cluster import Cluster, ClusterError, Permission, PodState
+from drill.cluster import Cluster, ClusterError, ExecResult, Permission, PodState
 from drill.errors import RefusedError, UsageError
 from drill.kafka import KafkaState
 from drill.settings import KafkaTarget
@@ -17,10 +17,8 @@ from experiments._guard import drillable
 Select = Literal["any", "all", "leader", "controller"]
 
 # The tools' own JVM must fit beside the broker's in the container, and must not claim the broker's JMX port.
-_QUORUM_STATUS = (
-    'unset JMX_PORT KAFKA_JMX_OPTS KAFKA_OPTS; export KAFKA_HEAP_OPTS=-Xmx96m PATH="$PATH:/opt/kafka/bin:bin";'
-    " exec kafka-metadata-quorum.sh --bootstrap-server localhost:9092 describe --status"
-)
+_TOOL = 'unset JMX_PORT KAFKA_JMX_OPTS KAFKA_OPTS; export KAFKA_HEAP_OPTS=-Xmx96m PATH="$PATH:/opt/kafka/bin:bin"; '
+_QUORUM_STATUS = "exec kafka-metadata-quorum.sh --bootstrap-server localhost:9092 describe --status"
 
 
 @dataclass(frozen=True)
@@ -90,15 +88,23 @@ class Site:
         Raises:
             ClusterError: no ready pod, or Kafka's tool gave no answer in it.
         """
-        ready = [broker for broker in self.brokers().values() if broker.pod.ready and broker.id != besides]
-        if not ready:
-            raise ClusterError("no broker pod is ready, so none can be asked for the active controller")
-        pod = ready[0].pod
-        answer = self.cluster.exec(pod.namespace, pod.name, self.target.container, ["sh", "-c", _QUORUM_STATUS])
+        answer = self.tool(_QUORUM_STATUS, besides=besides)
         leader, epoch = (re.search(rf"^{name}:\s*(\d+)", answer.stdout, re.MULTILINE) for name in _QUORUM_FIELDS)
         if not leader or not epoch:
-            raise ClusterError(f"kafka-metadata-quorum.sh in {pod.name}: {answer.stderr or answer.stdout}")
+            raise ClusterError(f"kafka-metadata-quorum.sh: {answer.stderr or answer.stdout}")
         return Quorum(int(leader[1]), int(epoch[1]))
+
+    def tool(self, script: str, *arguments: str, besides: int | None = None, timeout: float = 30) -> ExecResult:
+        """Run Kafka's own tools by a shell script in the pod of a broker that is ready; arguments are $1 and so on.
+
+        Raises:
+            ClusterError: no pod is ready, could be entered, or ended its script within `timeout` seconds.
+        """
+        ready = [broker for broker in self.brokers().values() if broker.pod.ready and broker.id != besides]
+        if not ready:
+            raise ClusterError("no broker pod is ready, so Kafka's tools can be run in none")
+        pod, argv = ready[0].pod, ["sh", "-c", _TOOL + script, "sh", *arguments]
+        return self.cluster.exec(pod.namespace, pod.name, self.target.container, argv, timeout)
 
 
 _QUORUM_FIELDS = ("LeaderId", "LeaderEpoch")

@@ -59,7 +59,7 @@ def await_whole(here: Site, ids: Sequence[int], timeout: float, settle: float) -
         nonlocal whole_since
         began = clock.now()
         try:
-            proof = _whole(here, ids)
+            proof = whole(here, ids)
         except Exception:
             whole_since = None
             raise
@@ -71,7 +71,12 @@ def await_whole(here: Site, ids: Sequence[int], timeout: float, settle: float) -
     return await_seen(look, timeout)
 
 
-def _whole(here: Site, ids: Sequence[int]) -> dict[str, Any]:
+def whole(here: Site, ids: Sequence[int] = ()) -> dict[str, Any]:
+    """Look once whether the cluster is whole, and has brokers `ids`.
+
+    Raises:
+        NotSeenError: it is not, and how.
+    """
     brokers, state = here.brokers(), here.state()
     expected = set(ids) | {replica for partition in state.partitions for replica in partition.replicas} | set(brokers)
     if absent := sorted(expected - set(brokers)):

@@ -29,7 +29,7 @@ SELECTING = {"select", "topic", "workload", "pod", "node", "nodes", "namespace",
 """Parameters by which a fault is told what to hit."""
 UNSELECTED = {"kill_each_broker"}
 """Faults that hit each of their system by design."""
-KAFKA_KILLS = {"kill_broker", "kill_each_broker", "force_unclean_election", "pause_brokers"}
+KAFKA_KILLS = {"kill_broker", "kill_each_broker", "force_unclean_election", "pause_brokers", "flap_broker"}
 LIMITS = set(BlastRadius.model_fields)
 
 every_experiment = pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS.keys())

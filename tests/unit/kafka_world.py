@@ -104,7 +104,7 @@ class World:
     def signalled(self, name: str, broker: int) -> None:
         """What comes of a signal to a broker's process: nothing, unless a test says so."""
 
-    def exec(self, namespace: str, pod: str, container: str, argv: list[str]) -> ExecResult:
+    def exec(self, namespace: str, pod: str, container: str, argv: list[str], _timeout: float = 30) -> ExecResult:
         """As `Cluster.exec` of kafka-metadata-quorum.sh."""
         assert (namespace, container, argv[0]) == ("kafka", "kafka", "sh")
         assert self.pods_[pod].ready
