@@ -1,23 +1,45 @@
-"""The embedded cluster: a real Kubernetes with a real Kafka on this machine, with no Docker and no image registry.
+"""The embedded cluster: a real Kubernetes with real systems on this machine, with no Docker and no image registry.
 
-Whoever drills it sees a kubeconfig (`kubeconfig()`, context `drill-lab`) and bootstrap servers, as with any other
-cluster.
+Whoever drills it sees a kubeconfig (`kubeconfig()`, context `drill-lab`) and addresses, as with any other cluster.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lab._addresses import kubeconfig
 from lab._errors import LabError, LabPreflightError
+from lab._parts import PARTS as _PARTS
+from lab._parts import for_namespaces
 
 if TYPE_CHECKING:
     from lab._doctor import Finding
     from lab._status import Status
 
-__all__ = ["LabError", "LabPreflightError", "doctor", "down", "kubeconfig", "status", "up"]
+__all__ = [
+    "PARTS",
+    "LabError",
+    "LabPreflightError",
+    "doctor",
+    "down",
+    "for_namespaces",
+    "kubeconfig",
+    "start_node",
+    "status",
+    "stop_node",
+    "up",
+]
+
+PARTS = tuple(part.name for part in _PARTS)
+"""The names of all parts of the platform."""
 
 
-def up(nodes: int = 3) -> None:
-    """Start a lab with that many nodes (1 to 5), or complete the one that is there, and wait until Kafka is usable.
+def up(nodes: int = 3, parts: Iterable[str] = ("kafka",)) -> None:
+    """Start a lab with that many nodes (1 to 5), or complete the one that is there; wait until its parts are usable.
+
+    Args:
+        nodes: how many; a lab that is there can only grow.
+        parts: of kafka, postgres, dolphinscheduler (which brings postgres) and monitoring; those that were asked for
+            before stay.
 
     Raises:
         LabPreflightError: something is missing or in the way; nothing was started.
@@ -25,7 +47,7 @@ def up(nodes: int = 3) -> None:
     """
     from lab._up import up  # noqa: PLC0415 - lazy: the front door loads every room
 
-    up(nodes)
+    up(nodes, parts)
 
 
 def down() -> None:
@@ -38,6 +60,30 @@ def down() -> None:
     from lab._down import down  # noqa: PLC0415 - lazy: the front door loads every room
 
     down()
+
+
+def stop_node(name: str, seconds: float | None = None) -> None:
+    """Take the power from a node, for so many seconds at most where they are given.
+
+    Raises:
+        LabPreflightError: there is no such node.
+        LabError: something of it would not go away.
+    """
+    from lab._power import stop  # noqa: PLC0415 - lazy: the front door loads every room
+
+    stop(name, seconds)
+
+
+def start_node(name: str) -> None:
+    """Give a node its power back; does nothing where it runs.
+
+    Raises:
+        LabPreflightError: there is no such node.
+        LabError: it does not start.
+    """
+    from lab._power import start  # noqa: PLC0415 - lazy: the front door loads every room
+
+    start(name)
 
 
 def status() -> "Status":

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import _debian, _go, _images, _kafka
+from lab import _debian, _go, _images, _kafka, _standin
 from lab._addresses import cache
 from lab._cache import content_hash, make, place
 from lab._lock import alone
@@ -14,6 +14,8 @@ from lab._progress import Step
 from lab._tools import Tools, require
 
 ARCHIVE = "images.tar"
+
+_SYSTEM_PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,12 @@ class Artifacts:
     Attributes:
         kube: The multi-call binary; its first argument is one of etcd, kube-apiserver, kube-controller-manager,
             kube-scheduler, kubelet, kube-proxy, kubeadm, kubectl.
-        images: The archive of all images, for `ctr --namespace k8s.io images import`.
+        images: Archives of images, for `ctr --namespace k8s.io images import`.
         kafka: The folder with bin/kafka-*.sh and what they need, for use on the host.
     """
 
     kube: Path
-    images: Path
+    images: tuple[Path, ...]
     kafka: Path
 
 
@@ -53,18 +55,29 @@ class _Part:
 
 
 _GO = _Part("programs", "Compiling Kubernetes and CoreDNS (once, some 6 minutes)", ("go",), _go.key, _go.build)
-_BASE = _Part("base", "Making the images' base layer", ("apt-get", "mmdebstrap"), _debian.key, _debian.build)
+_BASE = _Part("base", "Making the images' base layer", ("apt-get", "mmdebstrap"), _debian.BASE.key, _debian.BASE.build)
 _KAFKA = _Part("kafka", "Fetching Kafka", ("java", "mvn"), _kafka.key, _kafka.build)
+_PLATFORM = _Part(
+    "platform",
+    "Making the platform's layer: PostgreSQL, Prometheus, Python",
+    ("apt-get", "mmdebstrap"),
+    _debian.PLATFORM.key,
+    _debian.PLATFORM.build,
+)
 
 
-def build(step: Step) -> Artifacts:
+def build(step: Step, platform: bool = False) -> Artifacts:
     """Build what is not in the cache yet, and say where everything is. Steps overlap: they come from two threads.
+
+    Args:
+        step: opens a step.
+        platform: the images of what is not Kafka, too.
 
     Raises:
         LabPreflightError: a program that the build needs is missing.
         LabError: a step failed.
     """
-    parts = (_GO, _BASE, _KAFKA)
+    parts = (_GO, _BASE, _KAFKA, *([_PLATFORM] if platform else []))
     require({program for part in parts if not place(part.kind, part.key()).exists() for program in part.programs})
     tools = Tools(cache() / "logs")
     with alone(step, "build", "build"), ThreadPoolExecutor(max_workers=2) as pool:
@@ -76,9 +89,10 @@ def build(step: Step) -> Artifacts:
         except BaseException:
             tools.stop()
             raise
-        programs, base, kafka = (part.result() for part in waiting)
-        images = _images_part(programs, base, kafka).made(tools, step)
-    return Artifacts(kube=programs / "kube", images=images / ARCHIVE, kafka=kafka)
+        programs, base, kafka, *roots = (part.result() for part in waiting)
+        archives = [_images_part(programs, base, kafka), *map(_platform_part, roots)]
+        images = tuple(part.made(tools, step) / ARCHIVE for part in archives)
+    return Artifacts(kube=programs / "kube", images=images, kafka=kafka)
 
 
 def _images_part(programs: Path, base: Path, kafka: Path) -> _Part:
@@ -94,6 +108,28 @@ def _images_part(programs: Path, base: Path, kafka: Path) -> _Part:
     return _Part("images", "Writing the images", (), key, build)
 
 
+def _platform_part(root: Path) -> _Part:
+    def key() -> str:
+        return content_hash(root.name, _standin.SOURCE, Path(__file__), Path(_images.__file__))
+
+    def build(_: Tools, folder: Path) -> None:
+        own = _images.pack(folder / "standin.tar", {_standin.TARGET: _standin.SOURCE})
+        image = _images.Image(
+            "drill.local/platform:lab",
+            (_images.layer(root / _debian.LAYER), own),
+            ("/usr/bin/tini", "--"),
+            environment=(
+                "PATH=/usr/lib/postgresql/15/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                f"PYTHONPATH={_standin.TARGET}",
+                "PYTHONDONTWRITEBYTECODE=1",
+            ),
+        )
+        _images.write(folder / ARCHIVE, [image])
+        (folder / "standin.tar").unlink()
+
+    return _Part("platform-images", "Writing the platform's image", (), key, build)
+
+
 def _lab_images(programs: Path, base: Path, kafka: Path, layers: Path) -> list[_images.Image]:
     debian = _images.layer(base / _debian.LAYER)
 
@@ -103,11 +139,12 @@ def _lab_images(programs: Path, base: Path, kafka: Path, layers: Path) -> list[_
     return [
         _images.Image("drill.local/pause:lab", (program("pause"),), ("/pause",)),
         _images.Image("drill.local/coredns:lab", (program("coredns"),), ("/coredns",)),
+        _images.Image("drill.local/helper:lab", (debian,), ("/usr/bin/tini", "--"), environment=(_SYSTEM_PATH,)),
         _images.Image(
             "drill.local/local-path-provisioner:lab",
             (debian, program("local-path-provisioner")),
             ("/local-path-provisioner",),
-            environment=("PATH=/usr/sbin:/usr/bin:/sbin:/bin",),
+            environment=(_SYSTEM_PATH,),
         ),
         _images.Image(
             "drill.local/kafka:lab",

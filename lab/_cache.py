@@ -12,6 +12,7 @@ KEPT = 2
 """How many versions of an artifact stay, so that changing back and forth costs no rebuild."""
 
 PARTIAL = ".partial"
+COMPILED = "__pycache__"
 
 
 def content_hash(*inputs: Path | str) -> str:
@@ -21,7 +22,8 @@ def content_hash(*inputs: Path | str) -> str:
         if isinstance(part, str):
             entries = [("", part.encode())]
         elif part.is_dir():
-            files = sorted(path for path in part.rglob("*") if path.is_file())
+            # What Python compiles beside its sources is no source.
+            files = sorted(path for path in part.rglob("*") if path.is_file() and path.parent.name != COMPILED)
             entries = [(str(path.relative_to(part)), path.read_bytes()) for path in files]
         else:
             entries = [(part.name, part.read_bytes())]

@@ -8,9 +8,10 @@ import shutil
 from pathlib import Path
 
 from lab._cache import content_hash, make, place
+from lab._errors import LabError
 from lab._group import Group
 from lab._progress import Step
-from lab._run import run
+from lab._run import run, until
 
 _UNPACK = """\
 mount -t tmpfs -o mode=755 run /run
@@ -22,24 +23,46 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"
 END
 containerd --config /run/config.toml &
 until ctr version >/dev/null 2>&1; do sleep 0.1; done
-ctr --namespace k8s.io images import {images}
+for archive in /var/lib/archives/*; do ctr --namespace k8s.io images import "$archive"; done
 """
 
 
-def unpacked(images: Path, step: Step) -> Path:
-    """A containerd root that has the images of the archive; made at the first call for this archive."""
-    key = content_hash(images.parent.name, _UNPACK)
+def unpacked(archives: tuple[Path, ...], step: Step) -> Path:
+    """A containerd root that has the images of these archives; made at the first call for them."""
+    key = content_hash(*map(identity, archives), _UNPACK)
     done = place("containerd", key)
     if not done.exists():
         with step("Unpacking the images"):
-            make("containerd", key, lambda folder: _unpack(images, folder))
+            make("containerd", key, lambda folder: _unpack(archives, folder))
     return done / "containerd"
 
 
+def identity(archive: Path) -> str:
+    """What an archive of images is made from, as a hash."""
+    return archive.parent.name
+
+
+def load(process: int, archive: Path) -> None:
+    """Import an archive of images into the containerd that runs in the mount namespace of that process.
+
+    Raises:
+        LabError: it does not run, or did not take it.
+    """
+    ctr = ("ctr", "--address", f"/proc/{process}/root/run/containerd/containerd.sock", "--namespace", "k8s.io")
+
+    def answers() -> bool:
+        try:
+            run(*ctr, "version", timeout=10)
+        except LabError:
+            return False
+        return True
+
+    until(answers, timeout=60, what=f"containerd of process {process}")
+    run(*ctr, "images", "import", archive)
+
+
 def clone(root: Path, target: Path) -> None:
-    """Make `target` a root of its own with the images of `root`, unless it is there."""
-    if target.exists():
-        return
+    """Make `target` a root of its own with the images of `root`."""
     partial = target.with_name(f"{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     if root.stat().st_dev == target.parent.stat().st_dev:
@@ -51,7 +74,10 @@ def clone(root: Path, target: Path) -> None:
     partial.rename(target)
 
 
-def _unpack(images: Path, folder: Path) -> None:
-    (folder / "images.tar").hardlink_to(images)
-    Group("unpack").run(_UNPACK.format(folder=folder, images="/var/lib/images.tar"))
-    (folder / "images.tar").unlink()
+def _unpack(archives: tuple[Path, ...], folder: Path) -> None:
+    inside = folder / "archives"
+    inside.mkdir()
+    for number, archive in enumerate(archives):
+        (inside / f"{number}.tar").hardlink_to(archive)
+    Group("unpack").run(_UNPACK.format(folder=folder))
+    shutil.rmtree(inside)

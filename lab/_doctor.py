@@ -78,6 +78,8 @@ KERNEL_TRIALS = {
     "&& nft add rule ip drill c ct state new counter",
     "overlayfs": "mount -t tmpfs none /mnt && mkdir /mnt/lower /mnt/upper /mnt/work /mnt/all && mount -t overlay"
     " -o lowerdir=/mnt/lower,upperdir=/mnt/upper,workdir=/mnt/work overlay /mnt/all",
+    "loop devices, ext4": "mount -t tmpfs none /mnt && mkdir /mnt/all && truncate -s 16M /mnt/image && "
+    "mkfs.ext4 -q -F /mnt/image && mount -o loop /mnt/image /mnt/all",
 }
 """What to try for each feature, in network and mount namespaces that end with the trial: a kernel's configuration can
 be absent, and a module that is not loaded yet is loaded by its use."""

@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from lab import _cgroups, _network
+from lab import _cgroups, _network, _volumes
 from lab._addresses import STATE, kubeconfig
 from lab._errors import LabPreflightError
 from lab._kubectl import kubectl_cache
@@ -26,6 +26,7 @@ def down() -> None:
         with step("Removing the network, the cgroups and the state"):
             _network.remove()
             _cgroups.remove()
+            _volumes.await_detached(STATE)
             # Mounts of the nodes ended with their mount namespaces, so this can't reach into anything else.
             for folder in (STATE, kubectl_cache()):
                 if folder.exists():

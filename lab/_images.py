@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
 
+from lab._cache import COMPILED
+
 EPOCH = "1970-01-01T00:00:00Z"
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
@@ -46,7 +48,9 @@ def layer(path: Path) -> Layer:
 def pack(path: Path, files: Mapping[str, Path]) -> Layer:
     """Write a layer to `path` from files and folders, by their names in the image; same contents, same bytes."""
 
-    def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    def plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        if member.name.rpartition("/")[2] == COMPILED:
+            return None
         member.uid = member.gid = member.mtime = 0
         member.uname = member.gname = "root"
         return member

@@ -17,13 +17,15 @@ def key() -> str:
 
 
 def build(tools: Tools, folder: Path) -> None:
-    """Fill `folder` with bin/ (the commands), config/ and libs/ (the jars)."""
+    """Fill `folder` with bin/ (the commands), config/, libs/ (the jars) and agent.jar (the JMX exporter)."""
     shutil.copytree(SOURCE / "bin", folder / "bin")
     shutil.copytree(SOURCE / "config", folder / "config")
     for command in commands():
         (folder / "bin" / command).symlink_to(LAUNCHER)
     goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={folder / 'libs'}"]
     tools.run("maven", ["mvn", "--quiet", "--batch-mode", "--file", SOURCE / "pom.xml", *goal])
+    (agent,) = (folder / "libs").glob("jmx_prometheus_javaagent-*.jar")
+    agent.rename(folder / "agent.jar")
 
 
 def commands() -> list[str]:

@@ -5,18 +5,16 @@ from pathlib import Path
 from lab._addresses import kubeconfig
 from lab._run import run
 
-MANIFESTS = Path(__file__).parent / "manifests"
 
-
-def kubectl(kube: Path, *arguments: object, timeout: float = 300) -> str:
-    """Run `kubectl` against the lab and return its output.
+def kubectl(kube: Path, *arguments: object, text: str = "", timeout: float = 300) -> str:
+    """Run `kubectl` against the lab, with `text` on its stdin, and return its output.
 
     Raises:
         LabError: it failed; the message has kubectl's.
     """
     access = (f"--kubeconfig={kubeconfig()}", f"--cache-dir={kubectl_cache()}")
     # It may wait for minutes, and must not outlive an `up` that is killed.
-    return run("setpriv", "--pdeathsig=KILL", kube, "kubectl", *access, *arguments, timeout=timeout)
+    return run("setpriv", "--pdeathsig=KILL", kube, "kubectl", *access, *arguments, text=text, timeout=timeout)
 
 
 def kubectl_cache() -> Path:

@@ -9,6 +9,7 @@ from kubernetes import client, config
 
 from lab import _cgroups, _network
 from lab._addresses import NAME, STATE, kafka_bootstrap, kubeconfig
+from lab._parts import KAFKA, Part, recorded
 from lab.control_plane import GROUP
 from lab.node import existing
 
@@ -37,6 +38,17 @@ class PodStatus:
 
 
 @dataclass(frozen=True)
+class PartStatus:
+    """A part of the platform: its name, how many of its pods are Ready, and what to know of it."""
+
+    name: str
+    namespace: str
+    ready: int
+    pods: int
+    note: str
+
+
+@dataclass(frozen=True)
 class Status:
     """The lab as a whole.
 
@@ -44,6 +56,7 @@ class Status:
         state: `up`: all of it runs and is ready; `down`: nothing of it is there; `partial`: anything else, which
             `drill lab up` completes and `drill lab down` removes.
         problems: why it is partial.
+        parts: what the lab was asked for so far.
         memory: working set of all of it in bytes, as Kubernetes defines it (usage without inactive file pages).
         control_plane_memory: the control plane's part of that.
         kafka: bootstrap servers as seen from the host.
@@ -54,6 +67,7 @@ class Status:
     problems: tuple[str, ...] = ()
     nodes: tuple[NodeStatus, ...] = ()
     pods: tuple[PodStatus, ...] = ()
+    parts: tuple[PartStatus, ...] = ()
     memory: int = 0
     control_plane_memory: int = 0
     kafka: str | None = None
@@ -78,21 +92,30 @@ def status() -> Status:
         NodeStatus(node.name, str(node.address), node.group.running, node.name in ready, _cgroups.memory(node.name))
         for node in existing()
     )
-    problems.extend(_problems(nodes, pods))
+    parts = tuple(_part(part, pods) for part in recorded())
+    problems.extend(_problems(nodes, pods, parts))
     control_plane = _cgroups.memory(GROUP.name)
     return Status(
         state="partial" if problems else "up",
         problems=tuple(problems),
         nodes=nodes,
         pods=pods,
+        parts=parts,
         memory=control_plane + sum(node.memory for node in nodes),
         control_plane_memory=control_plane,
-        kafka=kafka_bootstrap(len(nodes)) or None,
+        kafka=kafka_bootstrap(len(nodes)) if any(part.name == KAFKA.name for part in parts) and nodes else None,
         kubeconfig=str(kubeconfig()) if kubeconfig().exists() else None,
     )
 
 
-def _problems(nodes: tuple[NodeStatus, ...], pods: tuple[PodStatus, ...]) -> Iterator[str]:
+def _part(part: Part, pods: tuple[PodStatus, ...]) -> PartStatus:
+    own = [pod for pod in pods if pod.namespace == part.namespace]
+    return PartStatus(part.name, part.namespace, sum(pod.ready for pod in own), len(own), part.note)
+
+
+def _problems(
+    nodes: tuple[NodeStatus, ...], pods: tuple[PodStatus, ...], parts: tuple[PartStatus, ...]
+) -> Iterator[str]:
     if not nodes:
         yield "there is no node"
     for node in nodes:
@@ -103,8 +126,11 @@ def _problems(nodes: tuple[NodeStatus, ...], pods: tuple[PodStatus, ...]) -> Ite
     for pod in pods:
         if not pod.ready and pod.phase != "Succeeded":
             yield f"pod {pod.namespace}/{pod.name} is {pod.phase} and not Ready"
-    if not any(pod.namespace == "kafka" for pod in pods):
-        yield "there is no Kafka"
+    if not parts:
+        yield "there is no part of the platform"
+    for part in parts:
+        if not part.pods:
+            yield f"there is no {part.name}"
 
 
 def _ask_kubernetes() -> tuple[set[str], tuple[PodStatus, ...]]:

@@ -1,5 +1,6 @@
 """Bring the lab up: each step does only what is not done yet, so that it resumes wherever it was killed."""
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from lab._addresses import MAX_NODES, STATE, kafka_bootstrap
@@ -7,23 +8,26 @@ from lab._artifacts import build
 from lab._containerd import unpacked
 from lab._doctor import doctor
 from lab._errors import LabError, LabPreflightError
-from lab._kubectl import MANIFESTS, kubectl
+from lab._kubectl import kubectl
 from lab._lock import alone
+from lab._manifests import MANIFESTS, api_replicas, render
+from lab._parts import KAFKA, Part, chosen, record, recorded
 from lab._progress import Step, progress
+from lab._secrets import apply_secrets
 from lab._status import status
 from lab._topics import create_topics
 from lab.control_plane import ControlPlane
 from lab.node import Node, existing
 
-_ROLLOUTS = (
+_OWN = ("cluster.yaml", "storage.yaml")
+_OWN_WORKLOADS = (
     ("kube-system", "deployment/coredns"),
     ("local-path-storage", "deployment/local-path-provisioner"),
-    ("kafka", "statefulset/datahub-kafka-kafka-pool"),
 )
 
 
-def up(nodes: int = 3) -> None:
-    """Start a lab with that many nodes (1 to 5), or complete the one that is there, and wait until Kafka is usable.
+def up(nodes: int = 3, parts: Iterable[str] = (KAFKA.name,)) -> None:
+    """Start a lab with that many nodes (1 to 5) and these parts, or complete the one that is there; wait for its parts.
 
     Raises:
         LabPreflightError: something is missing or in the way; nothing was started.
@@ -31,26 +35,34 @@ def up(nodes: int = 3) -> None:
     """
     with progress() as step, alone(step, "lab", "`drill lab`"):
         with step("Looking at the machine"):
+            wanted = chosen([*parts, *(part.name for part in recorded())])
+            replicas = api_replicas()
             _preflight(nodes)
-        artifacts = build(step)
+        artifacts = build(step, platform=any(part.own_images for part in wanted))
         plane = ControlPlane(artifacts.kube)
-        wanted = [Node(index) for index in range(1, nodes + 1)]
+        machines = [Node(index) for index in range(1, nodes + 1)]
         with step("Starting the control plane"):
             plane.start()
+            record(wanted)
         with ThreadPoolExecutor() as pool:
             applied = pool.submit(_prepare, plane, step)
             root = unpacked(artifacts.images, step)
             with step(f"Starting {nodes} nodes"):
-                list(pool.map(lambda node: node.start(plane.pki, root), wanted))
+                list(pool.map(lambda node: node.start(plane.pki, root, artifacts.images), machines))
+            if any(node.lacks(artifacts.images) for node in machines):
+                with step("Importing images into the nodes"):
+                    list(pool.map(lambda node: node.load(artifacts.images), machines))
             applied.result()
         with step("Waiting for the nodes"):
-            _await_nodes(plane, [node.name for node in wanted])
+            _await_nodes(plane, [node.name for node in machines])
         # Not before: brokers that find one node only would all settle on it, and their volumes would keep them there.
-        with step("Waiting for Kafka"):
-            _apply(plane, "kafka.yaml")
-            _await_workloads(plane)
-        with step("Creating the topics"):
-            create_topics(kafka_bootstrap(nodes))
+        with step(f"Waiting for {', '.join(part.name for part in wanted)}"):
+            apply_secrets(plane.kube, wanted)
+            _apply(plane, render(wanted, machines, artifacts.images, replicas))
+            _await_workloads(plane, wanted)
+        if KAFKA in wanted:
+            with step("Creating the topics"):
+                create_topics(kafka_bootstrap(nodes))
 
 
 def _preflight(nodes: int) -> None:
@@ -65,12 +77,11 @@ def _preflight(nodes: int) -> None:
 def _prepare(plane: ControlPlane, step: Step) -> None:
     with step("Waiting for the API server"):
         plane.await_ready()
-        _apply(plane, "cluster.yaml", "storage.yaml")
+        _apply(plane, "\n---\n".join((MANIFESTS / name).read_text() for name in _OWN))
 
 
-def _apply(plane: ControlPlane, *manifests: str) -> None:
-    files = [f"--filename={MANIFESTS / name}" for name in manifests]
-    kubectl(plane.kube, "apply", "--server-side", "--force-conflicts", *files)
+def _apply(plane: ControlPlane, manifests: str) -> None:
+    kubectl(plane.kube, "apply", "--server-side", "--force-conflicts", "--filename=-", text=manifests)
 
 
 def _await_nodes(plane: ControlPlane, names: list[str]) -> None:
@@ -80,9 +91,10 @@ def _await_nodes(plane: ControlPlane, names: list[str]) -> None:
     kubectl(plane.kube, "wait", "--for=condition=Ready", *nodes, "--timeout=2m")
 
 
-def _await_workloads(plane: ControlPlane) -> None:
+def _await_workloads(plane: ControlPlane, parts: Iterable[Part]) -> None:
+    of_parts = [(part.namespace, workload) for part in parts for workload in part.workloads]
     try:
-        for namespace, workload in _ROLLOUTS:
+        for namespace, workload in (*_OWN_WORKLOADS, *of_parts):
             kubectl(plane.kube, "rollout", "status", "--namespace", namespace, workload, "--timeout=4m")
     except LabError as error:
         raise LabError(f"{'; '.join(status().problems)} ({error}; logs: {STATE / 'logs'})") from error

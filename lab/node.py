@@ -5,14 +5,15 @@ they look for, and nothing of it is visible, or left over, on the host.
 """
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from lab import _network
+from lab import _cgroups, _network, _volumes
 from lab._addresses import STATE, node_address, node_name, pod_subnet
-from lab._containerd import clone
+from lab._containerd import clone, identity, load
 from lab._files import write
 from lab._group import Group
 from lab._node_config import configuration
@@ -27,8 +28,13 @@ mkdir /run/drill
 touch /run/drill/kube
 mount --bind {kube} /run/drill/kube
 mount --bind {log} /var/log
+# One device at a time for a file system: that of the node's last life goes a moment after its last process.
+held() {{ grep --quiet --no-messages --line-regexp --fixed-strings {volumes} /sys/block/loop*/loop/backing_file; }}
+for attempt in $(seq 100); do held || break; sleep 0.1; done
+if held; then echo "a loop device still holds {volumes}"; exit 1; fi
+mount -o {options} {volumes} {lib}/local-path-provisioner
 # Last of these, because it hides the lab's own state.
-mount --bind {lib} /var/lib
+mount --rbind {lib} /var/lib
 mount --bind /var/lib/kubelet /var/lib/kubelet
 mount --make-rshared /var/lib/kubelet
 # The kubelet wants these values and would set them for the whole machine; it finds them set already.
@@ -63,24 +69,34 @@ class Node:
         """Its files on the host: `lib` is its /var/lib."""
         return STATE / "nodes" / self.name
 
+    @property
+    def _disk(self) -> Path:
+        """The file that its local volumes are in."""
+        return self.folder / "volumes.img"
+
     @cached_property
     def group(self) -> Group:
         """Its processes."""
         return Group(self.name, network=_network.namespace(self.index))
 
-    def start(self, pki: Pki, containerd_root: Path) -> None:
+    def start(self, pki: Pki, containerd_root: Path, archives: Sequence[Path]) -> None:
         """Start it unless it runs; does not wait for Kubernetes to see it.
 
         Args:
             pki: signs its kubeconfigs.
             containerd_root: a /var/lib/containerd that has the lab's images.
+            archives: where these images come from.
         """
         if self.group.running:
             return
         self.group.stop()  # whatever a half-killed start has left
         lib = self.folder / "lib"
-        (lib / "kubelet").mkdir(parents=True, exist_ok=True)
-        clone(containerd_root, lib / "containerd")
+        for folder in ("kubelet", "local-path-provisioner"):
+            (lib / folder).mkdir(parents=True, exist_ok=True)
+        _volumes.create(self._disk)
+        if not (lib / "containerd").exists():
+            clone(containerd_root, lib / "containerd")
+            self._loaded(archives)
         files = configuration(self.name, self.address, pod_subnet(self.index), _LIB)
         for name, text in files.items():
             write(lib / name, text)
@@ -92,8 +108,33 @@ class Node:
             write(own / "kube-proxy.conf", pki.kubeconfig("system:kube-proxy"))
         _network.attach(self.index)
         self.group.logs.mkdir(parents=True, exist_ok=True)
-        prologue = _PROLOGUE.format(kube=pki.kube, lib=lib, log=self.group.logs)
+        prologue = _PROLOGUE.format(
+            kube=pki.kube, lib=lib, log=self.group.logs, volumes=self._disk, options=_volumes.MOUNT_OPTIONS
+        )
         self.group.start(self._processes(), prologue=prologue, logs=Path("/var/log"))
+
+    def load(self, archives: Sequence[Path]) -> None:
+        """Import the images that it lacks, now that it runs.
+
+        Raises:
+            LabError: its containerd did not take them.
+        """
+        for archive in self.lacks(archives):
+            load(min(_cgroups.pids(f"{self.name}/{_cgroups.SYSTEM}")), archive)
+            self._loaded([archive])
+
+    def lacks(self, archives: Sequence[Path]) -> list[Path]:
+        """Which of these archives of images it has not been given yet."""
+        given = self._images()
+        return [archive for archive in archives if identity(archive) not in given]
+
+    def _images(self) -> list[str]:
+        file = self.folder / "images"
+        return file.read_text().split() if file.exists() else []
+
+    def _loaded(self, archives: Sequence[Path]) -> None:
+        names = [*self._images(), *map(identity, archives)]
+        write(self.folder / "images", "".join(f"{name}\n" for name in names))
 
     def _processes(self) -> dict[str, list[object]]:
         kube = "/run/drill/kube"

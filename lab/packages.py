@@ -18,6 +18,7 @@ PROVIDED_BY = {
     "host-local": "containernetworking-plugins",
     "ip": "iproute2",
     "java": "default-jre-headless",
+    "mkfs.ext4": "e2fsprogs",
     "mmdebstrap": "mmdebstrap",
     "mount": "mount",
     "mvn": "maven",

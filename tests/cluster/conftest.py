@@ -28,9 +28,26 @@ def lab_up() -> Iterator[None]:
     lab.down()
 
 
+@pytest.fixture(scope="session")
+def platform_up(lab_up: None) -> None:  # noqa: ARG001 - order only
+    """The lab has grown by every part of the platform; tests of Kafka alone that come later find it so."""
+    lab.up(parts=lab.PARTS)
+
+
 @pytest.fixture
 def lab_kafka(lab_up: None, monkeypatch: pytest.MonkeyPatch) -> Settings:  # noqa: ARG001 - order only
     """Settings for the lab, in the environment too, where experiments and load look for them."""
+    return lab_settings(monkeypatch)
+
+
+@pytest.fixture
+def lab_platform(platform_up: None, monkeypatch: pytest.MonkeyPatch) -> Settings:  # noqa: ARG001 - order only
+    """The same with the whole platform up."""
+    return lab_settings(monkeypatch)
+
+
+def lab_settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings for the lab, for this process and for its children."""
     monkeypatch.setenv(settings.FILE_VARIABLE, str(ROOT / "drill.toml"))
     chosen = settings.load(context="drill-lab", kubeconfig=lab.kubeconfig())
     for name, value in chosen.environment().items():

@@ -171,7 +171,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
             return fill
 
-        for name in ("_GO", "_BASE", "_KAFKA"):
+        for name in ("_GO", "_BASE", "_KAFKA", "_PLATFORM"):
             part = getattr(_artifacts, name)
             monkeypatch.setattr(_artifacts, name, replace(part, programs=(), key=lambda: "key", build=build(name)))
 
@@ -184,10 +184,32 @@ def test_artifacts_are_built_once(parts: Callable[[str], None]) -> None:
     first, second = Steps(), Steps()
     built = _artifacts.build(first)
     assert built.kube.read_text() == "_GO"
-    assert built.images.exists()
+    assert [archive.exists() for archive in built.images] == [True]
     assert len(first.titles) == 4
     assert _artifacts.build(second) == built
     assert second.titles == []
+
+
+def test_platform_is_built_only_when_it_is_asked_for(parts: Callable[[str], None]) -> None:
+    """What Kafka alone needs is made first and stays what it was; the platform's image is a second archive."""
+    parts("")
+    few = _artifacts.build(Steps())
+    more = Steps()
+    built = _artifacts.build(more, platform=True)
+    assert built.images[:1] == few.images
+    assert [archive.exists() for archive in built.images] == [True, True]
+    assert more.titles == [_artifacts._PLATFORM.title, "Writing the platform's image"]
+
+
+def test_what_python_compiles_is_no_source(tmp_path: Path) -> None:
+    """Neither the name nor the image of the stand-in changes because somebody has run its tests."""
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "module.py").write_text("1")
+    before = _cache.content_hash(tmp_path / "package"), _images.pack(tmp_path / "a.tar", {"/opt": tmp_path / "package"})
+    (tmp_path / "package" / "__pycache__").mkdir()
+    (tmp_path / "package" / "__pycache__" / "module.pyc").write_text("compiled")
+    after = _cache.content_hash(tmp_path / "package"), _images.pack(tmp_path / "b.tar", {"/opt": tmp_path / "package"})
+    assert (after[0], after[1].digest) == (before[0], before[1].digest)
 
 
 @as_root
@@ -274,11 +296,10 @@ def test_machine_with_no_debian_source_is_told_so(monkeypatch: pytest.MonkeyPatc
 
 def test_base_layer_is_named_by_its_contents_not_by_the_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another package list gives another layer; another way to the same packages does not."""
-    before = _debian.key()
+    before = _debian.BASE.key()
     monkeypatch.setattr(_debian, "run", lambda *_: "deb http://mirror.test/debian stable main")
-    assert _debian.key() == before
-    monkeypatch.setattr(_debian, "PACKAGES", (*_debian.PACKAGES, "postgresql"))
-    assert _debian.key() != before
+    assert _debian.BASE.key() == before
+    assert replace(_debian.BASE, packages=(*_debian.BASE.packages, "postgresql")).key() != before
 
 
 def _await(condition: Callable[[], bool]) -> None:

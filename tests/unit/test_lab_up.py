@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import lab
-from lab import _cgroups, _files, _lock, _progress, _up
+from lab import _cgroups, _files, _lock, _manifests, _progress, _up
 from lab._doctor import Finding
 from lab._errors import LabError, LabPreflightError
 from lab._run import run, until
@@ -26,6 +26,7 @@ def healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which nothing is wrong, and where building would be the next thing to happen."""
     monkeypatch.setattr(_up, "doctor", lambda: [Finding("system", ok=True, detail="Linux")])
     monkeypatch.setattr(_up, "existing", list)
+    monkeypatch.setattr(_up, "recorded", tuple)
 
 
 class BuildStartedError(Exception):
@@ -36,7 +37,7 @@ class BuildStartedError(Exception):
 def no_build(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first thing after preflight."""
 
-    def build(_: object) -> None:
+    def build(*_: object, **__: object) -> None:
         raise BuildStartedError
 
     monkeypatch.setattr(_up, "build", build)
@@ -84,6 +85,24 @@ def test_up_refuses_to_take_nodes_away(monkeypatch: pytest.MonkeyPatch) -> None:
         lab.up(2)
     with pytest.raises(BuildStartedError):
         lab.up(4)
+
+
+@pytest.mark.usefixtures("healthy")
+def test_up_refuses_parts_that_it_does_not_know() -> None:
+    """With those that it has."""
+    with pytest.raises(LabPreflightError, match="no part trino; it has kafka, postgres, dolphinscheduler, monitoring"):
+        lab.up(3, ["kafka", "trino"])
+
+
+@pytest.mark.usefixtures("healthy")
+@pytest.mark.parametrize("given", ["none", "0", "-1", ""])
+def test_up_refuses_a_number_of_replicas_that_is_none(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is built; a number is taken."""
+    monkeypatch.setenv(_manifests.API_REPLICAS_VARIABLE, given)
+    with pytest.raises(LabPreflightError, match=f"^{_manifests.API_REPLICAS_VARIABLE}={given}: how many"):
+        lab.up()
+    monkeypatch.setenv(_manifests.API_REPLICAS_VARIABLE, "2")
+    assert _manifests.api_replicas() == 2
 
 
 def test_down_without_root_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

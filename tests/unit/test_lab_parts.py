@@ -1,0 +1,91 @@
+"""Which parts of the platform the lab runs, what they are made from, and whose passwords they have."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab import _manifests, _parts, _secrets
+from lab._parts import DOLPHINSCHEDULER, KAFKA, MONITORING, PARTS, POSTGRES
+from lab.node import Node
+
+KAFKA_POOL = "datahub-kafka-kafka-pool"
+ARCHIVES = [Path("/cache/images/core/images.tar"), Path("/cache/images/platform/images.tar")]
+
+
+def rendered(*parts: _parts.Part) -> list[dict[str, object]]:
+    """The objects of these parts."""
+    text = _manifests.render(parts, [Node(1), Node(2)], ARCHIVES, api_replicas=4)
+    assert "LAB_" not in text
+    return list(yaml.safe_load_all(text))
+
+
+def names(objects: list[dict[str, object]], kind: str) -> set[str]:
+    """Namespace and name of each object of a kind."""
+    metadata = [each["metadata"] for each in objects if each["kind"] == kind]
+    return {f"{each['namespace']}/{each['name']}" for each in metadata if isinstance(each, dict)}
+
+
+def test_parts_bring_what_they_need_in_an_order_that_works() -> None:
+    """DolphinScheduler keeps its state in Postgres, which therefore comes first, once."""
+    assert _parts.chosen(["dolphinscheduler"]) == (POSTGRES, DOLPHINSCHEDULER)
+    assert _parts.chosen(["monitoring", "kafka", "kafka"]) == (KAFKA, MONITORING)
+    assert _parts.chosen([]) == ()
+
+
+def test_a_scenario_gets_the_parts_of_its_namespaces() -> None:
+    """Each namespace of the platform stands for one part; others stand for none."""
+    assert _parts.for_namespaces(["kong", "kafka"]) == ("kafka", "postgres")
+    assert _parts.for_namespaces(["default"]) == ()
+    assert len(_parts.for_namespaces(part.namespace for part in PARTS)) == len(PARTS)
+
+
+def test_parts_that_were_asked_for_are_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By the lab's state, which goes with the lab."""
+    monkeypatch.setattr(_parts, "_FILE", tmp_path / "parts")
+    assert _parts.recorded() == ()
+    _parts.record([KAFKA, MONITORING])
+    assert _parts.recorded() == (KAFKA, MONITORING)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_manifests_have_the_workloads_that_are_waited_for(part: _parts.Part) -> None:
+    """All of them, and no others, in the namespace of the part."""
+    objects = rendered(part)
+    found = {kind: names(objects, kind) for kind in ("StatefulSet", "Deployment")}
+    wanted = {f"{kind.lower()}/{name.partition('/')[2]}" for kind, each in found.items() for name in each}
+    assert wanted == set(part.workloads)
+    assert {name.partition("/")[0] for each in found.values() for name in each} == {part.namespace}
+
+
+def test_kafka_exports_metrics_only_for_somebody_who_reads_them() -> None:
+    """Because the exporter costs time at each start of a broker."""
+    for parts, state in (((KAFKA,), "off"), ((KAFKA, MONITORING), "on")):
+        (broker,) = [each for each in rendered(*parts) if names([each], "StatefulSet") == {f"kafka/{KAFKA_POOL}"}]
+        assert f"'METRICS', 'value': '{state}'" in str(broker)
+
+
+def test_postgres_exporter_comes_with_both_of_its_sides() -> None:
+    """Neither Prometheus alone nor PostgreSQL alone has one."""
+    exporter = "monitoring/postgres-exporter"
+    assert exporter in names(rendered(POSTGRES, MONITORING), "Deployment")
+    assert exporter not in names(rendered(POSTGRES), "Deployment") | names(rendered(MONITORING), "Deployment")
+
+
+def test_secrets_are_kept_once_they_are_made() -> None:
+    """The server has its passwords in its volume, so that another `up` must not make others."""
+    first = _secrets.contents(PARTS, {})
+    assert _secrets.contents(PARTS, first) == first
+    assert _secrets.contents(PARTS, {}) != first
+    assert _secrets.contents([KAFKA, MONITORING], {}) == {}
+
+
+def test_secrets_of_one_database_agree() -> None:
+    """The same password on the server, in the pool and in the client's namespace, and none used for two users."""
+    made = _secrets.contents(PARTS, {})
+    server = made["kong", "kong-postgres"]
+    assert len(set(server.values())) == len(server) == 4
+    assert made["data-platform", "dolphinscheduler-database"]["password"] == server["dolphinscheduler"]
+    pool = dict(line.replace('"', "").split() for line in made["kong", "kong-pgbouncer"]["userlist.txt"].splitlines())
+    assert pool == {"postgres": server["password"], **{name: server[name] for name in ("kong", "dolphinscheduler")}}
+    assert f":{server['exporter']}@" in made["monitoring", "postgres-exporter"]["data-source"]
