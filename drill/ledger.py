@@ -1,11 +1,14 @@
 """The record ledger: what became of every single record that the load sent.
 
-One ledger a producer, in `load/<producer id>/` of the run record: header.json, and one bit a record in each of
+A record is whatever a load accounts for one by one: a Kafka record, a committed transaction, a workflow that was
+started, a request. One ledger a producer, in `load/<producer id>/` of the run record (a load that has only one names
+the folder after its stream): header.json, and one bit a record in each of
 acked.bits, failed.bits (written by the producer as it goes, and kept when it's killed), seen.bits and twice.bits
 (written by the drain). What is neither acked nor failed is indeterminate: it may have been stored, or not.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -39,8 +42,17 @@ class LedgerHeader(BaseModel):
 
     run_id: str
     producer_id: int
+    """Unlike that of any other ledger of the run, whatever its stream."""
+    system: str = "kafka"
+    """The service that is loaded: kafka, postgres, dolphinscheduler."""
     topic: str
+    """The name of the stream: the topic where there is one."""
     partitions: int
+    """Of the topic; what has no partitions is one."""
+    noun: str = "record"
+    """What one of them is called, in the singular."""
+    accounted: bool = True
+    """Whether what was acknowledged can be read back and looked for; else it tells of availability and latency only."""
     record_size: int = 0
     """Bytes of a whole record (the message's value), accounting header included."""
     producer_settings: dict[str, str | int | float] = {}
@@ -222,6 +234,67 @@ def ledgers(record: RunRecord) -> tuple[Ledger, ...]:
     if not found:
         raise RecordIncompleteError(f"{record.path}: has no record ledger (load/<producer id>/header.json)")
     return tuple(sorted(found, key=lambda ledger: ledger.header.producer_id))
+
+
+SYSTEMS = ("kafka", "postgres", "dolphinscheduler")
+"""The services that may be loaded, in the order in which they are told of."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """All that one load sent of one kind: the producers of one topic, or those of what is no topic."""
+
+    ledgers: tuple[Ledger, ...]
+    """Of all its producers, by producer id; at least one."""
+
+    @property
+    def header(self) -> LedgerHeader:
+        """What its producers agree on (and the first one's own id and schedule)."""
+        return self.ledgers[0].header
+
+    @property
+    def name(self) -> str:
+        """The topic, or what stands for it."""
+        return self.header.topic
+
+    @property
+    def system(self) -> str:
+        """The service that it loads."""
+        return self.header.system
+
+    @property
+    def noun(self) -> str:
+        """What one of its records is called."""
+        return self.header.noun
+
+    @property
+    def drain(self) -> str:
+        """The name of the evidence of its drain."""
+        return "drain" if self.system == "kafka" else f"drain-{self.name}"
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The ways that its clients' requests take, by partition: `commodities-0`, or `postgres`."""
+        if self.system != "kafka":
+            return (self.name,)
+        return tuple(f"{self.name}-{partition}" for partition in range(self.header.partitions))
+
+
+def streams(record: RunRecord) -> tuple[Stream, ...]:
+    """The streams of a run, by system and name.
+
+    Raises:
+        RecordIncompleteError: there is none, or the producers of one disagree on its partitions.
+    """
+    found: dict[tuple[int, str, str], list[Ledger]] = {}
+    for ledger in ledgers(record):
+        system = ledger.header.system
+        order = SYSTEMS.index(system) if system in SYSTEMS else len(SYSTEMS)
+        found.setdefault((order, system, ledger.header.topic), []).append(ledger)
+    for (_, _, name), producers in found.items():
+        if len({each.header.partitions for each in producers}) > 1:
+            raise RecordIncompleteError(f"{record.path}: the producers of {name} disagree on the number of partitions")
+    return tuple(Stream(tuple(found[key])) for key in sorted(found))
 
 
 class LossInterval(BaseModel):

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from drill._mapped import Array, MappedRows
 from drill.errors import RecordIncompleteError
-from drill.ledger import Ledger, Sequences, ledgers
+from drill.ledger import Ledger, Sequences, Stream, streams
 from drill.record import RunRecord
 
 BIN = 0.01
@@ -147,14 +147,24 @@ class ClientSeries:
 
 
 def client_series(record: RunRecord) -> ClientSeries:
-    """The merged series of every producer of a run.
+    """The merged series of every producer of a run that has one stream.
 
     Raises:
-        RecordIncompleteError: there is none, or a producer never began.
+        RecordIncompleteError: there is none, there are several, or a producer never began.
     """
-    found = ledgers(record)
-    if len({ledger.header.partitions for ledger in found}) > 1:
-        raise RecordIncompleteError(f"{record.path}: the producers disagree on the number of partitions")
+    found = streams(record)
+    if len(found) > 1:
+        raise RecordIncompleteError(f"{record.path}: has several streams: {', '.join(each.name for each in found)}")
+    return stream_series(found[0])
+
+
+def stream_series(stream: Stream) -> ClientSeries:
+    """The merged series of every producer of a stream.
+
+    Raises:
+        RecordIncompleteError: a producer never began, or its series is not there.
+    """
+    found = stream.ledgers
     base = min(_base(ledger) for ledger in found)
     rates = _merged(found, base, "rates.u32", 2 * found[0].header.partitions, _BINS)
     completed = _merged(found, base, "completed.u32", BUCKETS)

@@ -3,16 +3,19 @@
 import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 
 from drill import record, settings
 from drill.record import RunRecord
 from drill.settings import KafkaTarget
-from load.plan import LoadPlan
+from load.plan import PROFILES, SCHEDULE, Arrivals, LoadPlan
 
-_OURS = ("topic", "rate", "record_bytes", "acks", "idempotence", "linger_ms", "delivery_timeout", "compression")
-"""Fields of the plan that a producer heeds; the others are the runner's."""
+_RUNNERS = ("profile", "workers", *SCHEDULE)
+"""Fields of a plan that are the runner's; a load heeds the others."""
+
+Plan = TypeVar("Plan", bound=Arrivals)
 
 
 def variable(name: str) -> str:
@@ -20,7 +23,12 @@ def variable(name: str) -> str:
     return f"DRILL_LOAD_{name.upper()}"
 
 
-def add_arguments(parser: ArgumentParser) -> None:
+def ours(kind: type[Arrivals]) -> tuple[str, ...]:
+    """The fields of a plan that are options of its Locust file."""
+    return tuple(name for name in kind.model_fields if name not in _RUNNERS)
+
+
+def add_arguments(parser: ArgumentParser, kind: type[Arrivals] = LoadPlan) -> None:
     """Give Locust our options."""
     group = parser.add_argument_group("drill", "open-loop load whose every record is accounted for")
 
@@ -29,17 +37,24 @@ def add_arguments(parser: ArgumentParser) -> None:
         # `env_var` is ConfigArgParse's, which Locust's parser is made of.
         group.add_argument(flag, env_var=variable(name), default=str(default), help=text)
 
-    for name in _OURS:
-        field = LoadPlan.model_fields[name]
+    for name in ours(kind):
+        field = kind.model_fields[name]
         add(name, field.description or name, field.default)
-    add("kafka_bootstrap", "Kafka's bootstrap servers; default: those of drill.toml's selected context")
+    if kind is LoadPlan:
+        add("kafka_bootstrap", "Kafka's bootstrap servers; default: those of drill.toml's selected context")
     add("record", "folder of the run record; default: a new one in runs/locust/")
     add("run_id", "identity of the run inside every record; default: the record folder's name")
 
 
 def plan(options: Namespace) -> LoadPlan:
-    """The load plan that the options describe; Locust's own run time says how long it lasts."""
-    return LoadPlan.model_validate({name: getattr(options, name) for name in _OURS})
+    """The plan of commodity prices that the options describe; Locust's own run time says how long it lasts."""
+    return plan_of(LoadPlan, options)
+
+
+def plan_of(kind: type[Plan], options: Namespace) -> Plan:
+    """The plan of a kind that the options describe."""
+    profile = next(name for name, each in PROFILES.items() if each is kind)
+    return kind.model_validate({"profile": profile} | {name: getattr(options, name) for name in ours(kind)})
 
 
 def target(options: Namespace) -> KafkaTarget:
@@ -49,12 +64,14 @@ def target(options: Namespace) -> KafkaTarget:
     return settings.load().kafka
 
 
-def begin_record(options: Namespace) -> None:
+def begin_record(options: Namespace, kind: type[Arrivals] = LoadPlan) -> None:
     """Make a record if the options name none; what is chosen goes into the options, so that workers share it."""
     options.producers = options.num_users or 1  # Locust keeps the number of users in all to its master
     options.record = options.record or os.environ.get(record.RECORD_VARIABLE, "")
     if not options.record:
         made = RunRecord.create(Path("runs"), "locust")
-        made.write_text("scenario.yaml", yaml.safe_dump({"name": "locust", "load": plan(options).model_dump()}))
+        made.write_text(
+            "scenario.yaml", yaml.safe_dump({"name": "locust", "load": plan_of(kind, options).model_dump()})
+        )
         options.record = str(made.path.resolve())
     options.run_id = options.run_id or Path(options.record).name

@@ -8,7 +8,6 @@ and `--worker` they spread over workers. Accounting is in the record's load/<pro
 
 import gc
 import itertools
-import math
 import os
 from pathlib import Path
 from typing import Any
@@ -16,56 +15,28 @@ from typing import Any
 import gevent
 import gevent.event
 from confluent_kafka.admin import AdminClient
-from locust import User, events, task
-from locust.env import Environment
-from locust.runners import WorkerRunner
+from locust import User, task
 
 from drill import clock, record
 from drill.errors import DrillError
-from drill.exits import ExitCode
 from drill.kafka import client_config
 from drill.ledger import Ledger, LedgerHeader
 from drill.series import SeriesWriter
-from load import _session
+from load import _lifecycle, _session
 from load._codec import Encoder
+from load.plan import LoadPlan
 from load.producer import AccountedProducer, producer_settings
 
-TICK = 0.01
-"""How often arrivals are sent and answers taken, s."""
 _SPARE_TIME = 5.0
 """What a flush may take beyond the delivery timeout, s."""
 _ids = itertools.count()
-_unfinished: list[gevent.event.Event] = []
-"""One for each producer that began, set when its flush is over."""
 
 
 class NoSuchTopicError(DrillError):
     """The topic is not there; creating it is the platform's business."""
 
 
-@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
-def _add_arguments(parser: Any) -> None:
-    _session.add_arguments(parser)
-
-
-@events.init.add_listener  # type: ignore[untyped-decorator]
-def _begin(environment: Environment, **_: Any) -> None:
-    if not isinstance(environment.runner, WorkerRunner):
-        _session.begin_record(environment.parsed_options)
-
-
-@events.user_error.add_listener  # type: ignore[untyped-decorator]
-def _give_up(user_instance: Any, **_: Any) -> None:
-    # A load with a broken producer measures nothing: end it at once, and say so by the exit code.
-    environment = getattr(user_instance, "user", user_instance).environment  # Locust passes a task set or a user
-    environment.process_exit_code = int(ExitCode.HARNESS_ERROR)
-    gevent.spawn(environment.runner.quit)
-
-
-@events.quit.add_listener  # type: ignore[untyped-decorator]
-def _await_flush(**_: Any) -> None:
-    # Locust's second shutdown (duration over, then SIGTERM) does not wait for users that its first one is stopping.
-    gevent.wait(_unfinished)
+_lifecycle.attend(LoadPlan)
 
 
 class CommodityPrices(User):  # type: ignore[misc]
@@ -92,13 +63,13 @@ class CommodityPrices(User):  # type: ignore[misc]
         seconds = (options.run_time or plan.duration) + plan.delivery_timeout
         folder = Path(options.record) / "load" / str(self.producer_id)
         ledger = Ledger.create(folder, header, capacity=round(rate * seconds))
-        self._plan, self._parent = plan, int(os.environ.get(_session.variable("parent"), "0"))
+        self._plan = plan
         started = clock.now()
         ledger.begin_stage(started, rate)
         series = SeriesWriter(folder, started, header.partitions, seconds)
         self.producer = AccountedProducer({**client_config(target), **settings}, ledger, series, encoder)
         self._finished = gevent.event.Event()
-        _unfinished.append(self._finished)
+        _lifecycle.unfinished.append(self._finished)
         self._told, self._answered, self._on_time = started, 0, True
         # Each answer is an object, and none is part of a cycle: looking for cycles so often costs a tenth of it all.
         gc.freeze()
@@ -116,8 +87,7 @@ class CommodityPrices(User):  # type: ignore[misc]
 
     def wait_time(self) -> float:
         """Until the next tick; at once when behind."""
-        now = clock.now()
-        return max(0.0, (math.floor(now / TICK) + 1) * TICK - now) if self._on_time else 0.0
+        return _lifecycle.until_next_tick() if self._on_time else 0.0
 
     def on_stop(self) -> None:
         """Wait for the last answers, no longer than the delivery timeout allows, and close the ledger."""
@@ -150,20 +120,10 @@ class CommodityPrices(User):  # type: ignore[misc]
                 continue  # stopped once more while stopping (duration over, then SIGTERM): the deadline bounds it still
 
     def _each_second(self) -> None:
-        # Locust's statistics round, and cost more than a record does: they get one line a second, for the eye only.
         self._told = clock.now()
-        self.environment.events.request.fire(
-            request_type="PRODUCE",
-            name=f"{self._plan.topic}: records answered in a second (as Content Size)",
-            response_time=0.0,
-            response_length=self._answered,
-            exception=None,
-            context={},
-        )
+        name = f"{self._plan.topic}: records"
+        _lifecycle.tell_and_look_around(self.environment, "PRODUCE", name, self._answered)
         self._answered = 0
-        if self._parent and os.getppid() != self._parent:
-            # The runner was killed, so nobody would ever stop this load.
-            gevent.spawn(self.environment.runner.quit)
 
 
 def _partitions(connection: dict[str, Any], topic: str) -> int:

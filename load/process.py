@@ -8,20 +8,20 @@ from drill import clock
 from drill.record import RECORD_VARIABLE, RunRecord
 from drill.settings import Settings
 from load import _session
-from load.plan import LoadPlan
+from load.plan import Arrivals
 
 
-def command(plan: LoadPlan, record: RunRecord, settings: Settings, run_id: str) -> tuple[list[str], dict[str, str]]:
+def command(plan: Arrivals, record: RunRecord, settings: Settings, run_id: str) -> tuple[list[str], dict[str, str]]:
     """The command and the whole environment of the load's process, to be started by the calling process itself.
 
-    SIGTERM and SIGINT stop the arrivals; the process then waits for answers as long as the delivery timeout allows,
+    SIGTERM and SIGINT stop the arrivals; the process then waits for answers as long as the plan has patience for them,
     closes its ledgers and exits 0. It does the same by itself when `plan.duration` is over or its parent is gone.
-    Any other exit code means that the load broke. `plan.workers` producers share the rate.
+    Any other exit code means that the load broke. `plan.users` producers share the rate.
     """
     arguments = [
         *(sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name(f"{plan.profile}.py"))),
         *("--headless", "--only-summary", "--exit-code-on-error", "0", "--skip-log-setup"),
-        *("--users", str(plan.workers), "--spawn-rate", str(plan.workers), "--run-time", f"{plan.duration:g}s"),
+        *("--users", str(plan.users), "--spawn-rate", str(plan.users), "--run-time", f"{plan.duration:g}s"),
     ]
     options = {**{name: str(value) for name, value in plan.model_dump().items()}, "run_id": run_id}
     environment = {

@@ -4,6 +4,7 @@ import importlib.metadata
 import platform
 import shlex
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,15 +13,22 @@ from confluent_kafka import libversion
 from drill import clock
 from drill.cluster import Cluster
 from drill.settings import Settings
+from scenarios._services import Service
 
-_PACKAGES = ("drill", "chaostoolkit", "chaostoolkit-lib", "locust", "confluent-kafka", "kubernetes", "numpy")
+_PACKAGES = ("drill", "chaostoolkit", "chaostoolkit-lib", "locust", "confluent-kafka", "psycopg", "kubernetes", "numpy")
 
 
 def facts(
-    cluster: Cluster, settings: Settings, *, run_id: str, scenario: str, started: float, seed: int
+    cluster: Cluster,
+    settings: Settings,
+    services: Sequence[Service],
+    *,
+    run_id: str,
+    scenario: str,
+    started: float,
+    seed: int,
 ) -> dict[str, Any]:
-    """The manifest without its file hashes. No secret enters: of the Kafka client only the names of its settings."""
-    kafka = settings.kafka
+    """The manifest without its file hashes; no secret enters."""
     try:
         identity: dict[str, Any] = cluster.identity()
     except Exception as error:  # noqa: BLE001 - a cluster that can't be asked at the end is said, not fatal
@@ -41,7 +49,7 @@ def facts(
         },
         "cluster": identity,
         "configuration": {
-            "kafka": {**kafka.model_dump(exclude={"client"}), "client": sorted(kafka.client)},
+            **{each.name: said for each in services if (said := each.configuration())},
             "namespaces": list(settings.target.namespaces),
         },
     }

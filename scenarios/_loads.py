@@ -8,7 +8,7 @@ from drill.interruption import deferred
 from drill.record import RunRecord
 from drill.settings import Settings
 from load.drain import drain
-from load.plan import LoadPlan
+from load.plan import AnyPlan
 from load.process import command
 from scenarios._child import Child
 
@@ -24,16 +24,19 @@ class LoadFailedError(DrillError):
 class Loads:
     """A child process for each load of the scenario; none of them runs before `start`."""
 
-    def __init__(self, plans: Sequence[LoadPlan], record: RunRecord, settings: Settings, run_id: str) -> None:
+    def __init__(self, plans: Sequence[AnyPlan], record: RunRecord, settings: Settings, run_id: str) -> None:
         self._plans, self._record, self._settings, self._run_id = plans, record, settings, run_id
-        self._children: list[tuple[LoadPlan, Child]] = []
+        self._children: list[tuple[AnyPlan, Child]] = []
 
     def start(self) -> None:
         """Start every load; returns without waiting for their first arrivals."""
         for plan in self._plans:
             argv, env = command(plan, self._record, self._settings, self._run_id)
             with deferred():
-                self._children.append((plan, Child(argv, env, self._record.path / "logs" / "load.log")))
+                self._children.append((plan, Child(argv, env, self._record.path / "logs" / self._log(plan))))
+
+    def _log(self, plan: AnyPlan) -> str:
+        return "load.log" if len(self._plans) == 1 else f"load-{plan.system}.log"
 
     @property
     def running(self) -> bool:
@@ -44,7 +47,8 @@ class Loads:
     def begun(self) -> bool:
         """Whether each of them has begun to send."""
         # Children write events too: only a record that is opened anew knows them.
-        return self.running and bool(RunRecord(self._record.path).events_of("load.started"))
+        began = {event.data.get("system", "kafka") for event in RunRecord(self._record.path).events_of("load.started")}
+        return self.running and all(plan.system in began for plan in self._plans)
 
     @property
     def over(self) -> bool:
@@ -68,8 +72,10 @@ class Loads:
 
     def stop(self) -> None:
         """End the arrivals and wait until every answer has come, or can no longer come."""
+        for _, child in self._children:
+            child.ask_to_end()
         for plan, child in self._children:
-            child.stop(plan.delivery_timeout + _FLUSH_SPARE)
+            child.stop(plan.patience + _FLUSH_SPARE)
 
     def drain(self, seconds: float) -> None:
         """Read back what was sent, within so many seconds; what was not read in them is said in the evidence."""

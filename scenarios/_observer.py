@@ -1,29 +1,27 @@
-"""The control plane's view of a run, beside the client's: Kafka metadata and pod states, sampled while it goes."""
+"""The control plane's view of a run, beside the client's: each service and the pods, sampled while it goes."""
 
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from drill import kafka
-from drill.cluster import Cluster
 from drill.record import RunRecord
-from drill.settings import KafkaTarget
+from scenarios._services import Service
 
 PERIOD = 0.5
 """Seconds between two samples; what the observer says is exact to this and no better."""
 
 
 class Observer:
-    """Samples in a thread of its own from entering to leaving the context."""
+    """Samples each service in a thread of its own from entering to leaving the context."""
 
-    def __init__(self, record: RunRecord, cluster: Cluster, target: KafkaTarget, topic: str) -> None:
-        self._record, self._cluster, self._target, self._topic = record, cluster, target, topic
+    def __init__(self, record: RunRecord, services: Sequence[Service]) -> None:
+        self._record = record
         self._done = threading.Event()
         self._threads = [
-            threading.Thread(target=self._repeat, args=(sample,), name=f"observe-{name}", daemon=True)
-            for name, sample in (("kafka", self._kafka), ("pods", self._pods))
+            threading.Thread(target=self._repeat, args=(service,), name=f"observe-{service.name}", daemon=True)
+            for service in services
         ]
-        self._last_pods: list[dict[str, Any]] | None = None
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -37,35 +35,16 @@ class Observer:
         for thread in self._threads:
             thread.join()
 
-    def _repeat(self, sample: Any) -> None:
+    def _repeat(self, service: Service) -> None:
+        last: dict[str, Any] | None = None
         while not self._done.is_set():
-            sample()
+            try:
+                seen = service.sample()
+            except Exception as error:  # noqa: BLE001 - not being able to see is itself what is recorded
+                self._record.emit("observer", f"observed.{service.name}-unreachable", error=str(error))
+            else:
+                # The pods say much and change seldom; a count that stands still was looked at, and is told.
+                if service.name != "pods" or seen != last:
+                    self._record.emit("observer", f"observed.{service.name}", **seen)
+                last = seen
             self._done.wait(PERIOD)
-
-    def _kafka(self) -> None:
-        try:
-            state = kafka.describe(self._target, timeout=2)
-        except Exception as error:  # noqa: BLE001 - not being able to see is itself what is recorded
-            self._record.emit("observer", "observed.kafka-unreachable", error=str(error))
-            return
-        mine = [each for each in state.partitions if each.topic == self._topic]
-        self._record.emit(
-            "observer",
-            "observed.kafka",
-            brokers=sorted(state.brokers),
-            under_replicated=len(state.under_replicated),
-            offline=len(state.offline),
-            leaders={f"{each.topic}-{each.partition}": each.leader for each in mine},
-            isr={f"{each.topic}-{each.partition}": list(each.isr) for each in mine},
-        )
-
-    def _pods(self) -> None:
-        try:
-            pods = self._cluster.pods(self._target.namespace, self._target.selector)
-        except Exception as error:  # noqa: BLE001 - not being able to see is itself what is recorded
-            self._record.emit("observer", "observed.pods-unreachable", error=str(error))
-            return
-        seen = [each.as_dict() for each in pods]
-        if seen != self._last_pods:
-            self._last_pods = seen
-            self._record.emit("observer", "observed.pods", pods=seen)

@@ -1,12 +1,20 @@
 """The scenario: one YAML file, validated before anything is touched."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from drill.names import Namespaces
 from drill.objectives import Objectives
-from load.plan import LoadPlan
+from load.plan import Loads
+from scenarios._stop_plan import StopPlan
+
+Text = Annotated[str, Field(pattern=r"\S")]
+"""Some words, or at least one."""
+
+Share = Annotated[int, Field(ge=0)] | Annotated[str, Field(pattern=r"^(100|\d{1,2})%$")]
+"""A count, or a share of what there is."""
 
 
 class _Model(BaseModel):
@@ -16,7 +24,7 @@ class _Model(BaseModel):
 class Target(_Model):
     """Where faults may land. The context comes from the settings, so that one scenario fits every cluster."""
 
-    namespaces: tuple[str, ...] = Field(min_length=1, description="namespaces that the experiment touches")
+    namespaces: Namespaces = Field(min_length=1, description="namespaces that the experiment touches, by their names")
 
 
 class Hypothesis(_Model):
@@ -40,9 +48,9 @@ class BlastRadius(_Model):
     """The most that may be broken at once; checked before and at the moment of injection."""
 
     max_brokers_down: int = Field(default=1, ge=0, description="brokers that may be down at the same time")
-    max_pods: int | str = Field(default=1, description="pods of a workload that may be hit at once: a count, or 33%")
+    max_pods: Share = Field(default=1, description="pods of a workload that may be hit at once: a count, or 33%")
     max_nodes: int = Field(default=1, ge=0, description="nodes that may be unavailable at the same time")
-    max_sessions: int | str = Field(
+    max_sessions: Share = Field(
         default="100%", description="PostgreSQL sessions that may be taken: a count, or 80%"
     )
 
@@ -51,14 +59,15 @@ class Scenario(_Model):
     """One drill: steady state, load, fault, objectives, blast radius."""
 
     name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", description="kebab-case; the run record's folder")
-    description: str
-    owner: str
+    description: Text
+    owner: Text
     target: Target
     hypothesis: Hypothesis | None = Field(
         default=None, description="steady state, instead of the one that the experiment's own file has"
     )
-    load: LoadPlan
+    load: Loads = Field(description="one load, or a list of them, told apart by `profile`; they begin and end together")
     experiment: Experiment
+    stop: StopPlan = Field(default=StopPlan(), description="what ends the fault early, besides a person")
     objectives: Objectives = Objectives()
     blast_radius: BlastRadius = BlastRadius()
 

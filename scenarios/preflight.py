@@ -1,28 +1,21 @@
 """What must hold before a drill may start; nothing here changes the cluster."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import experiments
 from drill import guard as may_not
-from drill import kafka, lease
-from drill.cluster_log import NAME as UNDOS
+from drill import lease
 from drill.cluster import Cluster, Permission
+from drill.cluster_log import NAME as UNDOS
 from drill.errors import DrillError, UsageError
 from drill.settings import Settings
 from scenarios import _desk
+from scenarios._services import Check, Service, involved
+from scenarios._services import services as of
 from scenarios.model import Scenario
 from scenarios.reader import Drill
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that preflight looked at."""
-
-    name: str
-    ok: bool
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -32,7 +25,8 @@ class Preflight:
     checks: tuple[Check, ...]
     targets: tuple[dict[str, Any], ...]
     permissions: tuple[Permission, ...]
-    kafka: dict[str, Any] | None
+    services: dict[str, Any]
+    """How each service was, by its name; None: it did not answer."""
 
     @property
     def refusals(self) -> tuple[str, ...]:
@@ -41,7 +35,7 @@ class Preflight:
 
     def as_dict(self) -> dict[str, Any]:
         """As the record keeps it."""
-        return asdict(self)
+        return {**(found := asdict(self)).pop("services"), **found}
 
 
 def guard(scenario: Scenario, settings: Settings) -> None:
@@ -52,15 +46,25 @@ def guard(scenario: Scenario, settings: Settings) -> None:
     """
     if reason := may_not.refusal(settings, scenario.target.namespaces):
         raise UsageError(f"{scenario.name}: {reason}")
+    involved(scenario, settings)
+    if scenario.stop.promql:
+        settings.prometheus  # noqa: B018 - a brake that could not be read is refused before anything begins
 
 
-def preflight(drill: Drill, settings: Settings, cluster: Cluster) -> Preflight:
-    """Look at everything that must hold; what is found wrong is told all at once, not raised."""
-    state, reachable = _reach(settings)
-    checks = [reachable]
-    if state is not None:
-        checks += _whole(state)
-        checks.append(_topic(drill, state))
+def preflight(
+    drill: Drill, settings: Settings, cluster: Cluster, services: Sequence[Service] | None = None
+) -> Preflight:
+    """Look at everything that must hold; what is found wrong is told all at once, not raised.
+
+    Args:
+        drill: What is to run.
+        settings: Where.
+        cluster: The same.
+        services: Those that the drill involves; None: as the scenario and the settings have it.
+    """
+    asked = of(drill.scenario, settings, cluster) if services is None else services
+    looked = {each.name: each.look(drill) for each in asked}
+    checks = [check for each in looked.values() for check in each.checks]
 
     plan = experiments.Plan((), ())
     try:
@@ -69,7 +73,8 @@ def preflight(drill: Drill, settings: Settings, cluster: Cluster) -> Preflight:
     except DrillError as error:
         checks.append(Check("targets", ok=False, detail=str(error)))
 
-    wanted = tuple(dict.fromkeys((*_own_permissions(settings), *plan.permissions)))
+    to_ask = (permission for each in asked for permission in each.permissions)
+    wanted = tuple(dict.fromkeys((*to_ask, *_own_permissions(settings), *plan.permissions)))
     try:
         missing = cluster.missing_permissions(wanted)
         denied = ", ".join(map(str, missing))
@@ -79,31 +84,8 @@ def preflight(drill: Drill, settings: Settings, cluster: Cluster) -> Preflight:
         checks.append(Check("permissions", ok=False, detail=str(error)))
     checks.append(_not_frozen(settings, cluster))
     checks.append(_operator(drill, settings))
-    return Preflight(tuple(checks), plan.targets, wanted, state.as_dict() if state else None)
-
-
-def _reach(settings: Settings) -> tuple[kafka.KafkaState | None, Check]:
-    try:
-        state = kafka.describe(settings.kafka, timeout=10)
-    except DrillError as error:
-        return None, Check("kafka-reachable", ok=False, detail=str(error))
-    return state, Check("kafka-reachable", ok=True, detail=f"{len(state.brokers)} brokers")
-
-
-def _whole(state: kafka.KafkaState) -> Iterator[Check]:
-    short = ", ".join(f"{each.name} (ISR {list(each.isr)})" for each in state.under_replicated)
-    detail = f"under-replicated already: {short}" if short else f"all {len(state.partitions)} partitions in sync"
-    yield Check("fully-replicated", ok=not short, detail=detail)
-
-
-def _topic(drill: Drill, state: kafka.KafkaState) -> Check:
-    topic = drill.scenario.load.topic
-    partitions = sum(each.topic == topic for each in state.partitions)
-    if partitions:
-        return Check("topic", ok=True, detail=f"{topic}: {partitions} partitions")
-    if drill.experiment.get("configuration", {}).get("topic") == topic and _makes_its_topic(drill.experiment):
-        return Check("topic", ok=True, detail=f"{topic}: made by the drill")
-    return Check("topic", ok=False, detail=f"no topic {topic!r}: create it, or set load.topic")
+    states = {name: each.state for name, each in looked.items() if name != "pods"}
+    return Preflight(tuple(checks), plan.targets, wanted, states)
 
 
 def _targets(scenario: Scenario, plan: experiments.Plan) -> Check:
@@ -128,15 +110,10 @@ def _not_frozen(settings: Settings, cluster: Cluster) -> Check:
     return Check("not-frozen", ok=reason is None, detail=reason or "drills are not frozen on this cluster")
 
 
-def _makes_its_topic(experiment: dict[str, Any]) -> bool:
-    return any(each["provider"].get("func") == "ensure_topic" for each in experiment["method"] if "provider" in each)
-
-
 def _own_permissions(settings: Settings) -> tuple[Permission, ...]:
     """What the runner itself needs, whatever the fault: to watch, to hold the Lease, to write undos, to know where."""
     lease_namespace = settings.target.lease_namespace
     return (
-        Permission("list", "pods", settings.kafka.namespace),
         *(
             Permission(verb, "leases", lease_namespace, group="coordination.k8s.io", name=name)
             for verb, name in (("create", ""), ("get", lease.NAME), ("update", lease.NAME), ("patch", lease.NAME))

@@ -19,7 +19,7 @@ import yaml
 
 import experiments
 import recovery
-from drill import clock, kafka, lease, rollback
+from drill import clock, lease, rollback
 from drill.cluster import Cluster
 from drill.errors import DrillError, InterruptedEarlyError, RecordIncompleteError
 from drill.interruption import InterruptedRunError, Interruption, deferred
@@ -32,6 +32,8 @@ from scenarios._facts import facts
 from scenarios._loads import START as LOAD_START
 from scenarios._loads import LoadFailedError, Loads
 from scenarios._observer import Observer
+from scenarios._services import services
+from scenarios._stops import Stops
 from scenarios.preflight import guard, preflight
 from scenarios.reader import Drill
 
@@ -40,6 +42,8 @@ Say = Callable[[str], None]
 
 _POLL = 0.25
 _ROLLBACK_GRACE = 90.0
+_UNDO_BEGINS = 2.0
+"""When an experiment that was told to end has not begun to undo after so many seconds, the runner does it."""
 _DRAIN = 300.0
 _DRAIN_AFTER_INTERRUPTION = 60.0
 
@@ -74,7 +78,7 @@ def run(drill: Drill, settings: Settings, say: Say, seed: int | None = None) -> 
         try:
             with lease.held(cluster.coordination, settings.target.lease_namespace, holder, interruption.from_thread):
                 record = RunRecord.create(settings.runs, drill.scenario.name)
-                return _Runner(drill, settings, cluster, record, run_id, seed, say, interruption).run()
+                return _Runner(drill, settings, cluster, record, run_id, holder, seed, say, interruption).run()
         except InterruptedRunError as error:
             raise InterruptedEarlyError(f"interrupted ({error}) before the drill began") from error
 
@@ -89,18 +93,22 @@ class _Runner:
         cluster: Cluster,
         record: RunRecord,
         run_id: str,
+        holder: str,
         seed: int | None,
         say: Say,
         interruption: Interruption,
     ) -> None:
         self.seed = secrets.randbits(32) if seed is None else seed
         self.drill, self.settings, self.cluster = drill.seeded(self.seed), settings, cluster
-        self.record, self.run_id = record, run_id
+        self.record, self.run_id, self.holder = record, run_id, holder
         self.say, self.interruption = say, interruption
         self.scenario = drill.scenario
         self.started = clock.now()
-        self.loads = Loads((self.scenario.load,), record, settings, run_id)
+        self.services = services(self.scenario, settings, cluster)
+        self.loads = Loads(self.scenario.load, record, settings, run_id)
+        self.stops = Stops(record, self.scenario.stop, settings, cluster, holder, interruption.from_thread)
         self.experiment: Child | None = None
+        self.told: float | None = None
         self.error: str | None = None
 
     def run(self) -> Run:
@@ -111,6 +119,7 @@ class _Runner:
             try:
                 try:
                     self._open_record()
+                    watching.enter_context(self.stops)
                     refusals = self._preflight()
                     if not refusals:
                         self._prepare()
@@ -151,25 +160,25 @@ class _Runner:
 
     def _preflight(self) -> tuple[str, ...]:
         with self._phase("preflight"):
-            found = preflight(self.drill, self.settings, self.cluster)
+            found = preflight(self.drill, self.settings, self.cluster, self.services)
             self.record.write_evidence("preflight", found.as_dict())
             for refusal in found.refusals:
                 self.record.emit("runner", "run.refused", reason=refusal)
             return found.refusals
 
     def _observer(self) -> Observer:
-        return Observer(self.record, self.cluster, self.settings.kafka, self.scenario.load.topic)
+        return Observer(self.record, self.services)
 
     def _prepare(self) -> None:
         experiments.prepare(self.drill.experiment)
-        self.record.write_evidence(
-            "topic-settings", kafka.topic_settings(self.settings.kafka, self.scenario.load.topic)
-        )
+        for service in self.services:
+            for name, content in service.setup().items():
+                self.record.write_evidence(name, content)
         self._snapshot("cluster-before")
 
     def _drive(self) -> None:
-        load = self.scenario.load
-        with self._phase("load", f"{load.rate:,.0f} records/s to {load.topic}, warming up {load.warm_up:.0f} s"):
+        load, words = self.scenario.load[0], " and ".join(each.words for each in self.scenario.load)
+        with self._phase("load", f"{words}, warming up {load.warm_up:.0f} s"):
             self.loads.start()
             if not self._until(lambda: self.loads.begun, LOAD_START, "the load's first record"):
                 raise LoadFailedError(f"the load did not start within {LOAD_START:g} s:\n{self.loads.tail()}")
@@ -207,16 +216,32 @@ class _Runner:
             )
         experiment = self.experiment
         deadman = self.scenario.experiment.timeout
-        ended = self._until(lambda: experiment.exit_status is not None, deadman, "the experiment's end", loaded=False)
-        if not ended:
-            self.record.emit("runner", "deadman.fired", after=deadman)
-            self.say(f"the experiment did not end in {deadman:.0f} s: ending and undoing it")
-            experiment.stop(_ROLLBACK_GRACE)
+        self._until(
+            lambda: experiment.exit_status is not None or self.stops.breached,
+            deadman,
+            "the experiment's end",
+            loaded=False,
+        )
+        if experiment.exit_status is None:
+            if not self.stops.breached:
+                self.stops.deadman(deadman)
+            self.say(f"{self.stops.reason}: undoing")
+            self._halt(experiment)
         self._note_steady_state()
-        if not ended:
-            raise ExperimentFailedError(f"the experiment did not end in {deadman:g} s, and was ended")
-        if experiment.exit_status is None or experiment.exit_status < 0:
+        if not self.stops.breached and (experiment.exit_status is None or experiment.exit_status < 0):
             raise ExperimentFailedError(f"the experiment was killed (status {experiment.exit_status})")
+
+    def _halt(self, experiment: Child) -> None:
+        """End the experiment, so that it undoes its fault; where it does not begin to in time, undo it from here."""
+        told = self.told = self.told or clock.now()  # an interruption may find it half-way
+        experiment.ask_to_end()
+        while experiment.exit_status is None and clock.now() < told + _UNDO_BEGINS and not self.stops.acting(told):
+            time.sleep(_POLL / 5)
+        if experiment.exit_status is None and not self.stops.acting(told):
+            self._undo_pending()  # beside it, since every undo looks at the state itself
+        experiment.stop(_ROLLBACK_GRACE)
+        self._undo_pending()  # what it left, had it to be killed
+        self.stops.halted(told, self.stops.acting(told))
 
     def _note_steady_state(self) -> None:
         try:
@@ -237,8 +262,13 @@ class _Runner:
     def _undo(self) -> tuple[str, ...]:
         """End the experiment and undo what its rollback log still holds; returns what could not be undone."""
         if self.experiment is not None and self.experiment.exit_status is None:
-            self.experiment.stop(_ROLLBACK_GRACE)
+            self._halt(self.experiment)
             self._note_steady_state()
+        failures = self._undo_pending()
+        self.stops.let_go(failures)
+        return failures
+
+    def _undo_pending(self) -> tuple[str, ...]:
         try:
             results = rollback.undo_pending(self.record.path / rollback.FILE)
         except Exception as error:  # noqa: BLE001 - an undo that could not even be tried is one that failed
@@ -255,6 +285,10 @@ class _Runner:
         with self._phase("record"):
             self._snapshot("cluster-after")
             _alerts.note(self.record, self.settings)
+            try:
+                rollback.settle(self.record.path / rollback.FILE)
+            except DrillError as error:
+                self.say(f"undos that are done are still listed in the cluster: {error}")
 
     def _seal(self, rollback_failed: tuple[str, ...]) -> None:
         for failure in rollback_failed:
@@ -264,6 +298,7 @@ class _Runner:
             facts(
                 self.cluster,
                 self.settings,
+                self.services,
                 run_id=self.run_id,
                 scenario=self.scenario.name,
                 started=self.started,
@@ -284,6 +319,7 @@ class _Runner:
             **self.settings.environment(),
             RECORD_VARIABLE: str(self.record.path.resolve()),
             clock.ANCHOR_VARIABLE: clock.anchor(),
+            rollback.HOLDER_VARIABLE: self.holder,
         }
 
     def _until(
@@ -317,11 +353,10 @@ class _Runner:
 
     def _snapshot(self, name: str) -> None:
         """Keep what the control plane says now; not being able to ask is itself the evidence."""
-        target = self.settings.kafka
         snapshot: dict[str, Any] = {}
-        try:
-            snapshot["pods"] = [each.as_dict() for each in self.cluster.pods(target.namespace, target.selector)]
-            snapshot["kafka"] = kafka.describe(target, timeout=10).as_dict()
-        except Exception as error:  # noqa: BLE001 - told in the record, and judged inconclusive there
-            snapshot["error"] = str(error)
+        for service in self.services:
+            try:
+                snapshot[service.name] = service.snapshot()
+            except Exception as error:  # noqa: BLE001 - told in the record, and judged inconclusive there
+                snapshot["error"] = f"{service.name}: {error}"
         self.record.write_evidence(name, snapshot)

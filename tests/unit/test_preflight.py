@@ -1,17 +1,21 @@
 """A drill refuses to start where its result would mean nothing, and tells every reason at once."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import experiments
 from drill import kafka, settings
-from drill.cluster import Permission
-from drill.errors import RefusedError
+from drill.cluster import Permission, PodState
+from drill.errors import RefusedError, UsageError
 from drill.kafka import KafkaState, KafkaUnreachableError, Partition
+from drill.postgres import PostgresUnreachableError
 from drill.settings import Settings
 from scenarios import preflight as module
 from scenarios import reader
+from scenarios._services import postgres
+from scenarios.model import Scenario
 
 WHOLE = KafkaState(
     brokers={0: "a:1", 1: "b:1", 2: "c:1"},
@@ -24,10 +28,17 @@ PLAN = experiments.Plan(
 
 
 class _Cluster:
-    """Holds every permission but those that it was told to miss."""
+    """Holds every permission but those that it was told to miss, and has one pod a namespace."""
 
-    def __init__(self, *missing: str) -> None:
+    def __init__(self, *missing: str, ready: bool = True, phase: str = "Running") -> None:
         self._missing = missing
+        self._ready, self._phase = ready, phase
+
+    def pods(self, namespace: str, selector: str) -> list[PodState]:
+        assert selector  # an empty one takes all, ours too
+        state = {"uid": "u", "node": "n", "restarts": 0, "container_ids": {}, "waiting": (), "running": frozenset()}
+        one = PodState(namespace, "one", ready=True, phase="Running", owner=None, terminating=False, **state)  # type: ignore[arg-type]
+        return [one, replace(one, name="other", ready=self._ready, phase=self._phase)]
 
     def missing_permissions(self, wanted: tuple[Permission, ...]) -> list[Permission]:
         return [each for each in wanted if each.verb in self._missing]
@@ -58,6 +69,73 @@ def test_a_whole_cluster_with_a_target_may_be_drilled(lab: Settings) -> None:
     assert found.refusals == ()
     assert found.as_dict()["targets"] == PLAN.targets
     assert Permission("delete", "pods", "kafka") in found.permissions
+
+
+def test_a_pod_that_is_not_ready_already_refuses(lab: Settings) -> None:
+    """What the fault did to it could not be told; one that has ended is nothing to wait for."""
+    (refusal,) = _look(lab, _Cluster(ready=False)).refusals
+    assert "kafka/other" in refusal
+    assert _look(lab, _Cluster(ready=False, phase="Succeeded")).refusals == ()
+
+
+def _mixed(load: list[dict[str, Any]], namespace: str) -> reader.Drill:
+    drill = reader.read(reader.find("broker-kill-leader"))
+    content = drill.scenario.model_dump() | {"load": load, "target": {"namespaces": [namespace]}}
+    return reader.Drill(Scenario.model_validate(content), drill.experiment)
+
+
+@pytest.fixture
+def no_kafka(lab: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A context that declares PostgreSQL and nothing else."""
+    target = settings.ContextSettings(
+        drillable=True, namespaces=("kong",), postgres=settings.PostgresTarget(dsn="host=127.0.0.1 port=1")
+    )
+    plan = experiments.Plan(({"kind": "Pod", "namespace": "kong", "name": "one"},), ())
+    monkeypatch.setattr(experiments, "plan", lambda _experiment: plan)
+    monkeypatch.setattr(postgres.Postgres, "sample", lambda _self: {"used": 3, "max_connections": 300})
+    return lab.model_copy(update={"contexts": {"lab": target}})
+
+
+def test_a_drill_without_kafka_asks_no_kafka(no_kafka: Settings) -> None:
+    """Neither in settings nor on the network: a context that declares none will do."""
+    drill = _mixed([{"profile": "postgres_transactions"}], "kong")
+    module.guard(drill.scenario, no_kafka)
+    found = module.preflight(drill, no_kafka, _Cluster())  # type: ignore[arg-type]
+    assert found.refusals == ()
+    assert [check.name for check in found.checks][:2] == ["postgres-reachable", "pods-ready"]
+    assert found.as_dict()["postgres"] == {"used": 3, "max_connections": 300}
+    assert Permission("list", "pods", "kong") in found.permissions
+
+
+def test_a_postgres_that_lets_nobody_in_refuses(no_kafka: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before any load."""
+    monkeypatch.setattr(postgres.Postgres, "sample", _raising(PostgresUnreachableError("connection refused")))
+    drill = _mixed([{"profile": "postgres_transactions"}], "kong")
+    (refusal,) = module.preflight(drill, no_kafka, _Cluster()).refusals  # type: ignore[arg-type]
+    assert refusal == "postgres-reachable: connection refused"
+
+
+def test_a_load_on_what_the_context_does_not_declare_is_bad_input(lab: Settings) -> None:
+    """With what to add to the settings."""
+    with pytest.raises(UsageError, match=r"contexts\.lab\.postgres"):
+        module.guard(_mixed([{"profile": "postgres_transactions"}], "kafka").scenario, lab)
+
+
+def test_a_mix_asks_every_service_that_it_loads(lab: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one whose namespace the experiment does not touch: its pods are looked at, too."""
+    target = lab.target.model_copy(update={"postgres": settings.PostgresTarget(dsn="host=127.0.0.1")})
+    monkeypatch.setattr(postgres.Postgres, "sample", lambda _self: {"used": 3, "max_connections": 300})
+    chosen = lab.model_copy(update={"contexts": {"lab": target}})
+    drill = _mixed([{"profile": "commodity_prices"}, {"profile": "postgres_transactions"}], "kafka")
+    found = module.preflight(drill, chosen, _Cluster())  # type: ignore[arg-type]
+    assert [check.name for check in found.checks][:5] == [
+        "kafka-reachable",
+        "fully-replicated",
+        "topic",
+        "postgres-reachable",
+        "pods-ready",
+    ]
+    assert {Permission("list", "pods", namespace) for namespace in ("kafka", "kong")} <= set(found.permissions)
 
 
 def _raising(error: Exception) -> Any:
