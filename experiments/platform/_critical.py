@@ -1,14 +1,13 @@
 """Which workloads are critical, by the names that the settings have for them."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from drill.cluster import Cluster
 from drill.errors import UsageError
-from drill.settings import Settings
+from drill.settings import KafkaTarget, PostgresTarget, Settings
+from experiments.runbooks._services import System
 from experiments.runbooks._steps import Platform, Service
 
-System = Literal["postgres", "kafka", "dolphinscheduler"]
 _ORDER: tuple[System, ...] = ("postgres", "kafka", "dolphinscheduler")
 """What depends on what comes last."""
 
@@ -27,7 +26,9 @@ def platform(settings: Settings, select: Sequence[System], topic: str | None = N
 
 def _service(settings: Settings, system: System) -> Service:
     if system == "postgres":
-        return Service(settings.postgres.namespace, f"statefulset/{settings.postgres.statefulset}")
-    if system == "kafka":
-        return Service(settings.kafka.namespace, f"statefulset/{settings.kafka.statefulset}")
-    return Service(settings.dolphinscheduler.namespace, f"deployment/{settings.dolphinscheduler.api}")
+        target: PostgresTarget | KafkaTarget = settings.postgres
+    elif system == "kafka":
+        target = settings.kafka
+    else:
+        return Service(system, settings.dolphinscheduler.namespace, f"deployment/{settings.dolphinscheduler.api}")
+    return Service(system, target.namespace, f"statefulset/{target.statefulset}")

@@ -6,7 +6,7 @@ from drill.errors import RefusedError, UsageError
 from experiments._fault import Injection
 from experiments._guard import Limit, drillable
 from experiments.platform._backoff import backed_off
-from experiments.platform._critical import System, platform
+from experiments.platform._critical import platform
 from experiments.platform._together import together
 from experiments.pods._site import drillable_site
 from experiments.pods._site import select as select_pods
@@ -14,6 +14,7 @@ from experiments.pods.deaths import delete_pods
 from experiments.pods.rollouts import scale_to_zero
 from experiments.runbooks._phases import Mode, Phase, Runbook, self_heal
 from experiments.runbooks._rehearsal import Rehearsal, rehearsal
+from experiments.runbooks._services import System
 from experiments.runbooks._steps import Order, Platform, Service
 
 Method = Literal["delete", "scale-to-zero", "crash-loop"]
@@ -127,12 +128,10 @@ def _injection(each: Service, method: Method, crashes: int, max_pods: Limit, wit
 
 
 def _ensure_brokers_within(here: Platform, limit: int) -> None:
-    kafka = here.settings.target.kafka
     for each in here.services:
-        if kafka is not None and each.workload == f"statefulset/{kafka.statefulset}":
-            brokers = drillable_site(each.namespace, each.workload).workload.replicas
-            if brokers > limit:
-                raise RefusedError(f"all {brokers} brokers would be down at once, and max_brokers_down is {limit}")
+        brokers = drillable_site(each.namespace, each.workload).workload.replicas if each.system == "kafka" else 0
+        if brokers > limit:
+            raise RefusedError(f"all {brokers} brokers would be down at once, and max_brokers_down is {limit}")
 
 
 def _target(each: Service) -> dict[str, Any]:

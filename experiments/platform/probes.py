@@ -2,7 +2,8 @@
 
 from drill import settings
 from experiments._watch import NotSeenError
-from experiments.platform._critical import System, platform
+from experiments.platform._critical import platform
+from experiments.runbooks._services import System
 
 
 def platform_whole(select: list[System]) -> bool:

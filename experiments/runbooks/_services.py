@@ -1,7 +1,8 @@
 """Whether the platform's services answer, asked by a client of each kind: what `Ready` alone does not say."""
 
 import json
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import requests
 from confluent_kafka import KafkaException, Producer
@@ -11,29 +12,28 @@ from drill.errors import DrillError
 from drill.settings import Settings
 from experiments._watch import NotSeenError
 
+System = Literal["postgres", "kafka", "dolphinscheduler"]
 _WITHIN = 5.0
 """Seconds in which a service has to answer."""
 
 
-def answering(settings: Settings, topic: str | None) -> dict[str, Any]:
-    """What each service that the context declares answered.
+def answering(settings: Settings, systems: Sequence[System], topic: str | None) -> dict[str, Any]:
+    """What each service answered.
 
     Args:
         settings: Which context.
+        systems: Which of its services.
         topic: Kafka is also asked to take one record for it; None: it is not.
 
     Raises:
         NotSeenError: one did not answer, or not as it should.
     """
-    target = settings.target
-    answers: dict[str, Any] = {}
-    if target.kafka is not None:
-        answers["kafka"] = {**in_sync(settings, replicas=False), **_produce(settings, topic)}
-    if target.postgres is not None:
-        answers["postgres"] = _select(settings)
-    if target.dolphinscheduler is not None:
-        answers["dolphinscheduler"] = _health(settings)
-    return answers
+    ask: dict[System, Callable[[], dict[str, Any]]] = {
+        "kafka": lambda: {**in_sync(settings, replicas=False), **_produce(settings, topic)},
+        "postgres": lambda: _select(settings),
+        "dolphinscheduler": lambda: _health(settings),
+    }
+    return {each: ask[each]() for each in systems}
 
 
 def in_sync(settings: Settings, *, replicas: bool = True) -> dict[str, Any]:

@@ -29,6 +29,7 @@ _LOGS = 24
 class Service:
     """A critical workload."""
 
+    system: _services.System
     namespace: str
     workload: str
     """`deployment/name` or `statefulset/name`."""
@@ -55,7 +56,7 @@ class Platform:
         return (
             Permission("list", "nodes"),
             *(
-                Permission("list" if resource == "events" else verb, resource, namespace, subresource=sub)
+                Permission(verb, resource, namespace, subresource=sub)
                 for namespace in self.namespaces
                 for verb, resource, sub in (("list", "pods", ""), ("get", "pods", "log"), ("list", "events", ""))
             ),
@@ -69,14 +70,13 @@ class Platform:
             NotSeenError: one is not.
         """
         seen: Evidence = {each.workload: self._site(each).recovered() for each in self.services}
-        kafka = self.settings.target.kafka
-        if kafka is not None and any(each.workload == f"statefulset/{kafka.statefulset}" for each in self.services):
+        if any(each.system == "kafka" for each in self.services):
             seen["kafka"] = _services.in_sync(self.settings)
         return seen
 
     def answering(self) -> Evidence:
         """Look once whether each service answers a client of its own kind; raises NotSeenError where one does not."""
-        return _services.answering(self.settings, self.topic)
+        return _services.answering(self.settings, [each.system for each in self.services], self.topic)
 
     def assess(self, _: float = 0) -> Evidence:
         """Nodes, pods and warnings as they are now, and what is not as it should be."""
@@ -92,7 +92,7 @@ class Platform:
             "nodes": [node.as_dict() for node in seen.values()],
             "pods": [pod.as_dict() for pod in pods],
             "failing": [_said(pod) for pod in pods if is_failing(pod)],
-            "warnings": self._warnings(),
+            "warnings": warnings(self.cluster, self.namespaces),
             "troubles": troubles,
         }
 
@@ -161,25 +161,6 @@ class Platform:
             found += sorted((pod_state(pod) for pod in listed.items), key=lambda pod: pod.name)
         return found
 
-    def _warnings(self) -> list[dict[str, Any]]:
-        found = []
-        for namespace in self.namespaces:
-            with answering(f"events of {namespace}"):
-                listed = self.cluster.core.list_namespaced_event(
-                    namespace, field_selector="type=Warning", _request_timeout=TIMEOUT
-                )
-            found += [
-                {
-                    "at": str(each.last_timestamp or each.event_time or each.metadata.creation_timestamp),
-                    "object": f"{each.involved_object.kind} {namespace}/{each.involved_object.name}",
-                    "reason": each.reason,
-                    "message": each.message,
-                    "count": each.count or 1,
-                }
-                for each in listed.items
-            ]
-        return sorted(found, key=lambda each: str(each["at"]))[-_EVENTS:]
-
     def _log(self, pod: PodState, container: str) -> dict[str, Any]:
         return {
             name: read_log(self.cluster, pod, container, previous=previous)
@@ -194,6 +175,27 @@ class Platform:
 
     def _site(self, each: Service) -> Any:
         return site(self.cluster.context, each.namespace, each.workload)
+
+
+def warnings(cluster: Cluster, namespaces: Sequence[str]) -> list[dict[str, Any]]:
+    """The last warnings of some namespaces, oldest first."""
+    found = []
+    for namespace in namespaces:
+        with answering(f"events of {namespace}"):
+            listed = cluster.core.list_namespaced_event(
+                namespace, field_selector="type=Warning", _request_timeout=TIMEOUT
+            )
+        found += [
+            {
+                "at": str(each.last_timestamp or each.event_time or each.metadata.creation_timestamp),
+                "object": f"{each.involved_object.kind} {namespace}/{each.involved_object.name}",
+                "reason": each.reason,
+                "message": each.message,
+                "count": each.count or 1,
+            }
+            for each in listed.items
+        ]
+    return sorted(found, key=lambda each: str(each["at"]))[-_EVENTS:]
 
 
 def read_log(cluster: Cluster, pod: PodState, container: str, *, previous: bool) -> str | None:
