@@ -157,6 +157,21 @@ class Cluster:
             listed = self.core.list_namespaced_pod(namespace, label_selector=selector, _request_timeout=TIMEOUT)
         return sorted((pod_state(pod) for pod in listed.items), key=lambda pod: pod.name)
 
+    def pod(self, namespace: str, name: str, uid: str) -> PodState | None:
+        """Exactly this pod; None: it is gone, whoever has its name now.
+
+        Raises:
+            ClusterError: the API server refused or did not answer.
+        """
+        try:
+            with answering(f"pod {namespace}/{name}"):
+                found = self.core.read_namespaced_pod(name, namespace, _request_timeout=TIMEOUT)
+        except ClusterError as error:
+            if getattr(error.__cause__, "status", None) == 404:  # noqa: PLR2004 - HTTP Not Found
+                return None
+            raise
+        return pod_state(found) if found.metadata.uid == uid else None
+
     def secret(self, namespace: str, name: str, key: str) -> str:
         """One value of a Secret.
 

@@ -1,5 +1,7 @@
 """Nodes as the API server has them, and what faults change in them."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -58,6 +60,32 @@ def pods_on(cluster: Cluster, node: str) -> list[PodState]:
     return sorted(
         (pod for pod in found if pod.phase not in {"Succeeded", "Failed"}), key=lambda pod: (pod.namespace, pod.name)
     )
+
+
+def node_of(cluster: Cluster, namespace: str, pod: str) -> str | None:
+    """The node that a pod runs on; None: none yet.
+
+    Raises:
+        ClusterError: there is no such pod, or the API server refused or did not answer.
+    """
+    with answering(f"pod {namespace}/{pod}"):
+        found = cluster.core.read_namespaced_pod(pod, namespace, _request_timeout=TIMEOUT)
+    return pod_state(found).node
+
+
+def ready_by_owner(cluster: Cluster, namespaces: Iterable[str]) -> dict[str, int]:
+    """How many pods are Ready of each controller in these namespaces: by `namespace/kind/name`.
+
+    Raises:
+        ClusterError: the API server refused or did not answer.
+    """
+    ready: Counter[str] = Counter()
+    for namespace in namespaces:
+        with answering(f"pods in {namespace}"):
+            listed = cluster.core.list_namespaced_pod(namespace, _request_timeout=TIMEOUT)
+        for pod in map(pod_state, listed.items):
+            ready[f"{namespace}/{pod.owner_kind}/{pod.owner}"] += pod.ready and not pod.terminating
+    return dict(ready)
 
 
 def set_unschedulable(cluster: Cluster, node: str, *, unschedulable: bool) -> None:

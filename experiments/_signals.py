@@ -11,7 +11,7 @@ from typing import Protocol
 from kubernetes.stream.ws_client import WSClient
 from websocket import WebSocketException
 
-from drill.cluster import Cluster, ClusterError, PodState, exec_result
+from drill.cluster import Cluster, ClusterError, PodState, close_exec, exec_result
 
 # $1: what pgrep looks for, $2: seconds to the dead man's resume. Exits: 3 not exactly one process, 4 never fired.
 # Images without procps have no pgrep; what grep finds in /proc/<pid>/cmdline is the same for a pattern without spaces.
@@ -125,4 +125,4 @@ def armed(cluster: Cluster, target: Container, process: str, script: str, dead_m
             )
         yield Armed(pid, streams)
     finally:
-        streams.close(timeout=0.2)  # an armed shell reads end of file and leaves; nobody waits for it
+        close_exec(streams, timeout=0.2)  # an armed shell reads end of file and leaves; nobody waits for it

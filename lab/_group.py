@@ -53,6 +53,11 @@ class Group:
         return STATE / "logs" / self.name
 
     @property
+    def _init(self) -> Path:
+        """The script that it runs, or ran last."""
+        return self.logs / "init.sh"
+
+    @property
     def running(self) -> bool:
         """Whether its init lives; the kernel kills all the others with it."""
         return bool(_cgroups.pids(f"{self.name}/{_cgroups.SYSTEM}"))
@@ -69,9 +74,21 @@ class Group:
             LabError: its prologue failed.
         """
         keep = "\n".join(f"keep {name} {shlex.join(str(part) for part in argv)} &" for name, argv in processes.items())
-        script = _INIT.format(
-            name=self.name, prologue=prologue, logs=logs or self.logs, started=_STARTED, processes=keep
+        self._detach(
+            _INIT.format(name=self.name, prologue=prologue, logs=logs or self.logs, started=_STARTED, processes=keep)
         )
+
+    def start_again(self) -> None:
+        """Start the group as it was started last.
+
+        Raises:
+            LabError: it never was, or its prologue failed.
+        """
+        if not self._init.exists():
+            raise LabError(f"{self.name} was never started")
+        self._detach(self._init.read_text())
+
+    def _detach(self, script: str) -> None:
         # --fork: it is nobody's child, so nobody has to wait for it.
         with self._launch(script, "setsid", "--fork") as process:
             said = []
@@ -104,12 +121,11 @@ class Group:
 
     def _launch(self, script: str, *how: str) -> "subprocess.Popen[str]":
         self.logs.mkdir(parents=True, exist_ok=True)
-        init = self.logs / "init.sh"
-        init.write_text(script)
+        self._init.write_text(script)
         cgroups = _cgroups.create(self.name)
         network = () if self.network is None else ("nsenter", f"--net={self.network}")
         return subprocess.Popen(
-            ["sh", "-c", _ENTER, "sh", *how, *network, *_NAMESPACES, "sh", str(init)],
+            ["sh", "-c", _ENTER, "sh", *how, *network, *_NAMESPACES, "sh", str(self._init)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -9,14 +9,15 @@ from drill.errors import UsageError
 from experiments._watch import NotSeenError
 from experiments.pods._site import Container, restored, shell, site
 
-# $1: a folder. Used and free KiB (what is kept for root belongs to neither), its device, and the device of a file that
-# the kubelet itself puts into each pod, which is on its node's disk.
+# $1: a folder. Of it, and of a file that the kubelet itself puts into each pod, which is on its node's disk: all, used
+# and free KiB (what is kept for root belongs to neither), and the device.
 _LOOK = """
 set -e
 cd "$1"
-df -Pk . | sed -n '2s/.*[[:space:]]\\([0-9]*\\)[[:space:]]*\\([0-9]*\\)[[:space:]]*[0-9-]*%.*/\\1 \\2/p'
-stat -c %d .
-stat -c %d /etc/hosts
+for each in . /etc/hosts; do
+  df -Pk "$each" | { read -r _; read -r _ all used free _; echo "$all $used $free"; }
+  stat -c %d "$each"
+done
 """
 
 # $1: file, $2: bytes, $3: seconds to the dead man. The dead man has a session of its own: it outlives all but the
@@ -46,7 +47,7 @@ class Disk:
     used: int
     free: int
     of_node: bool
-    """Whether it is on the same device as what the kubelet keeps for the pod: a folder of the node's own disk."""
+    """Whether it is where the kubelet keeps its own files of the pod: a folder of the node's own disk."""
 
     @property
     def used_share(self) -> float:
@@ -79,10 +80,11 @@ def look_at(cluster: Cluster, target: Container, path: str) -> Disk:
         ClusterError: there is no such folder, or the container has no `df`.
     """
     said = shell(cluster, target, _LOOK, path).split()
-    if len(said) != 4:  # noqa: PLR2004 - as _LOOK prints it
+    if len(said) != 8:  # noqa: PLR2004 - as _LOOK prints it
         raise ClusterError(f"{target.pod.name}: what df says of {path} can't be read: {said}")
-    used, free, device, of_node = said
-    return Disk(int(used) * 1024, int(free) * 1024, device == of_node)
+    size, used, free, device, node_size, _, _, node_device = said
+    # An overlay, such as a container's own root, has a device of its own, and the size of the disk that it is on.
+    return Disk(int(used) * 1024, int(free) * 1024, device == node_device or size == node_size)
 
 
 def start_filling(cluster: Cluster, target: Container, file: str, size: int, dead_man: float) -> None:

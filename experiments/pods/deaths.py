@@ -146,6 +146,7 @@ def ended(here: Site, hit: Sequence[Container], reason: str | None = None) -> Ca
                 raise NotSeenError(f"container {each.container} of {pod.name} ended as {why}, not {reason}")
             proof[pod.name] = {
                 "ended": why,
+                "runs_again": each.container in pod.running,
                 "container_id": {"before": before, "after": after},
                 "restarts": {"before": each.pod.restarts, "after": pod.restarts},
             }

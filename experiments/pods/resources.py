@@ -103,9 +103,11 @@ def burn_cpu(
     limit = _limit(here, "cpu")
     meters = [_Meter(here, each) for each in hit]
 
-    def inject() -> None:
+    def prepare() -> None:
         for meter in meters:
             meter.baseline()
+
+    def inject() -> None:
         for each in hit:
             shell(here.cluster, each, _BURN, marked, workers, seconds)
 
@@ -126,6 +128,7 @@ def burn_cpu(
         method=f"{workers} busy loops",
         targets=tuple(each.as_target() for each in hit),
         permissions=here.permissions(execute=True),
+        prepare=prepare,
         inject=inject,
         effect=effect,
         undo=_processes.end,
@@ -186,9 +189,11 @@ def exhaust_memory(
     kills: dict[str, int | None] = {}
     looks = {each.pod.name: ended(here, [each], "OOMKilled") for each in hit}
 
-    def inject() -> None:
+    def prepare() -> None:
         for each in hit:
             kills[each.pod.name] = _oom_kills(here, each)
+
+    def inject() -> None:
         for each in hit:
             pieces, seconds = -(-size // piece), effect_timeout + _processes.DEAD_MAN
             shell(here.cluster, each, _HOG, marked, piece, pieces, seconds)
@@ -211,6 +216,7 @@ def exhaust_memory(
         method=f"{size / _MIB:.0f} MiB in pieces of {piece / _MIB:.0f}",
         targets=tuple(each.as_target() for each in hit),
         permissions=here.permissions(execute=True),
+        prepare=prepare,
         inject=inject,
         effect=effect,
         undo=_processes.end,
@@ -312,20 +318,22 @@ class _Meter:
     before: float = 0.0
     source: str = ""
     _last: tuple[float, float] = (0.0, 0.0)
+    _now: float | None = None
 
     def baseline(self) -> None:
         """What it uses in a second without the fault."""
         self._last = self._read()
         time.sleep(1)
-        self.before = self.used()
+        self.before, self._now = self.used(), None
 
     def used(self) -> float:
-        """Since the last look that counted; raises NotSeenError when that is too short ago to tell."""
+        """Over a second or more, up to now or less than a second ago."""
         (then, had), (now, has) = self._last, self._read()
-        if now - then < 1:
-            raise NotSeenError(f"{self.target.pod.name} was looked at {now - then:.1f} s ago")
-        self._last = now, has
-        return (has - had) / (now - then)
+        if now - then >= 1:
+            self._last, self._now = (now, has), (has - had) / (now - then)
+        if self._now is None:
+            raise NotSeenError(f"{self.target.pod.name} has had {now - then:.1f} s only to use any")
+        return self._now
 
     def _read(self) -> tuple[float, float]:
         said = shell(self.here.cluster, self.target, _USAGE).split(maxsplit=3)

@@ -80,6 +80,14 @@ class ShellStreams:
             assert stream
             stream.close()
 
+    @property
+    def sock(self) -> "ShellStreams":
+        """What is under the streams."""
+        return self
+
+    def shutdown(self) -> None:
+        """There is nothing more to free."""
+
 
 class Here:
     """A cluster whose only container is this machine."""
