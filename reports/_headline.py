@@ -92,7 +92,8 @@ def _stopped(record: RunRecord) -> str:
     if isinstance(fired, Missing) or not fired:
         return ""
     halted = record.events_of("stop.halted")
-    soon = f", and its fault was off {duration(halted[0].data['over'])} later" if halted else ""
+    undone = halted[0].data.get("undone") if halted else None
+    soon = "" if undone is None else f", and its fault was undone {duration(undone)} later"
     return f" The drill was {fired[0].data['reason']}{soon}."
 
 

@@ -24,7 +24,7 @@ PERIOD = 1.0
 _PEOPLE = {"abort", "freeze"}
 _ANSWER = 2.0
 """Seconds after which an API server that does not answer has not said anything."""
-ACTING = ("fault.undoing", "fault.undone", "rollback.begun")
+_ACTING = ("fault.undoing", "fault.undone", "rollback.begun")
 """Events that say that an undo has begun."""
 
 
@@ -120,23 +120,26 @@ class Stops:
         """The experiment has had its time."""
         self._fire(Stop("deadman", "the deadman timer", "the experiment was not over", f"{after:g} s", clock.now()))
 
-    def acting(self, since: float) -> float | None:
-        """When, from `since` on, the undo of the fault was seen to begin; None: not yet."""
-        seen = self._tail.last(*ACTING)
-        return seen.t if seen is not None and seen.t >= since else None
+    def acting(self, since: float) -> bool:
+        """Whether, from `since` on, the undo of a fault was seen to begin."""
+        seen = self._tail.last(*_ACTING)
+        return seen is not None and seen.t >= since
 
-    def halted(self, told: float, begun: float | None) -> None:
-        """Note that the fault is off: the experiment was told to end at `told`, and its undo was seen to begin."""
-        if (stop := self.fired) is not None:
-            self._record.emit(
-                "runner",
-                "stop.halted",
-                condition=stop.condition,
-                breach=stop.breach,
-                told=told - stop.breach,
-                undo_begun=None if begun is None else begun - stop.breach,
-                over=clock.now() - stop.breach,
-            )
+    def halted(self, told: float) -> None:
+        """Note how soon the fault was off: the experiment was told to end at `told`, and is over now."""
+        if (stop := self.fired) is None:
+            return
+        since = [event for event in RunRecord(self._record.path).events if event.t >= told]
+        begun = next((event.t for event in since if event.kind in _ACTING), None)
+        undone = max((event.t for event in since if event.kind == "fault.undone"), default=None)
+        seconds = {"told": told, "undo_begun": begun, "undone": undone, "over": clock.now()}
+        self._record.emit(
+            "runner",
+            "stop.halted",
+            condition=stop.condition,
+            breach=stop.breach,
+            **{name: None if at is None else at - stop.breach for name, at in seconds.items()},
+        )
 
     def let_go(self, rollback_failed: tuple[str, ...]) -> None:
         """No fault is on any more, or none that can be undone: conditions are over, and who asked is told."""

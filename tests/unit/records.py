@@ -290,7 +290,7 @@ def build_record(  # noqa: C901, PLR0912, PLR0915 - one run from top to bottom
         kind = "stop.blind" if stopped_by == "blind" else "stop.fired"
         say(27, "runner", kind, **told, reason=f"stopped by {told['who']}: {told['value']}")
         if kind == "stop.fired":
-            say(28, "runner", "stop.halted", condition=told["condition"], told=0.1, undo_begun=0.2, over=1.0)
+            say(28, "runner", "stop.halted", condition=told["condition"], told=0.1, undone=0.2, over=1.0)
     for each in watched:
         say(45, "runner", "stop.watched", **each)
     if interrupted:
