@@ -5,19 +5,31 @@ or by hand, see the same settings.
 """
 
 import os
+import re
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
+from drill import _remedies, _toml
 from drill.errors import InputError, Mistake, UsageError
+from drill.names import Namespace, Namespaces
 from drill.windows import Window
 
 FILE_VARIABLE = "DRILL_SETTINGS"
 DEFAULT_FILE = "drill.toml"
 
 T = TypeVar("T")
+_URL = r"^https?://[^\s/]+"
 
 
 class KafkaTarget(BaseModel):
@@ -25,13 +37,20 @@ class KafkaTarget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    bootstrap: str = Field(description="bootstrap servers as seen from where drill runs, host:port[,host:port]")
+    bootstrap: str = Field(
+        pattern=r"^[^\s,]+:\d+(,[^\s,]+:\d+)*$",
+        description="bootstrap servers as seen from where drill runs, host:port[,host:port]",
+    )
     namespace: str = "kafka"
     statefulset: str = Field(
         default="datahub-kafka-kafka-pool",
         description="owner of the broker pods; broker N runs in pod <statefulset>-N",
     )
-    selector: str = Field(default="app.kubernetes.io/name=kafka", description="label selector of the broker pods")
+    selector: str = Field(
+        default="app.kubernetes.io/name=kafka",
+        pattern=r"\S",
+        description="label selector of the broker pods; an empty one would take every pod",
+    )
     container: str = Field(default="kafka", description="container that runs the broker")
     process: str = Field(default="kafka.Kafka", description="text in the broker's command line, as `pgrep -f` finds it")
     client: dict[str, str] = Field(default={}, description="more client settings (security.protocol, sasl.*, ssl.*)")
@@ -61,8 +80,27 @@ class PostgresTarget(BaseModel):
     database: str = Field(default="kong", description="database that drills write their accounted rows to")
     namespace: str = "kong"
     statefulset: str = "kong-postgres"
-    selector: str = Field(default="app.kubernetes.io/name=kong-postgres", description="label selector of its pods")
+    selector: str = Field(
+        default="app.kubernetes.io/name=kong-postgres",
+        pattern=r"\S",
+        description="label selector of its pods; an empty one would take every pod",
+    )
     container: str = Field(default="postgres", description="container that runs the server")
+
+    @field_validator("dsn", "pooler")
+    @classmethod
+    def _libpq_takes_it(cls, dsn: str | None) -> str | None:
+        import psycopg  # noqa: PLC0415 - only who declares a PostgreSQL waits for it
+
+        try:
+            parts = psycopg.conninfo.conninfo_to_dict(dsn or "")
+        except psycopg.Error as error:
+            raise ValueError(f"libpq can't read it: {str(error).strip()}") from error
+        if "password" in parts:
+            raise ValueError("it holds a password: name the Secret that has it instead (`password = {name = ...}`)")
+        if dsn is not None and not parts.get("host"):
+            raise ValueError("it names no host")
+        return dsn
 
 
 class DolphinSchedulerTarget(BaseModel):
@@ -70,7 +108,9 @@ class DolphinSchedulerTarget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: str = Field(description="of its API as seen from where drill runs: http://host:port/dolphinscheduler")
+    url: str = Field(
+        pattern=_URL, description="of its API as seen from where drill runs: http://host:port/dolphinscheduler"
+    )
     user: str = "admin"
     password: SecretKey | None = Field(
         default=None, description="default: the variable DRILL_DOLPHINSCHEDULER_PASSWORD"
@@ -87,7 +127,7 @@ class PrometheusTarget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: str = Field(description="as seen from where drill runs: http://host:9090")
+    url: str = Field(pattern=_URL, description="as seen from where drill runs: http://host:9090")
 
 
 class Hooks(BaseModel):
@@ -98,6 +138,13 @@ class Hooks(BaseModel):
     node_down: tuple[str, ...] = Field(default=(), description="stops a node's kubelet and containers: argv")
     node_up: tuple[str, ...] = Field(default=(), description="starts them again; does nothing where they run: argv")
 
+    @field_validator("node_down", "node_up")
+    @classmethod
+    def _says_which_node(cls, argv: tuple[str, ...]) -> tuple[str, ...]:
+        if argv and not any("{node}" in part for part in argv):
+            raise ValueError("no {node} in it, so it would do the same whichever node is meant")
+        return argv
+
 
 class ContextSettings(BaseModel):
     """What a kubeconfig context is to drill."""
@@ -105,7 +152,7 @@ class ContextSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     drillable: bool = Field(default=False, description="faults may be injected here; nothing is ever killed without it")
-    namespaces: tuple[str, ...] = Field(default=(), description="the namespaces in which faults may be injected")
+    namespaces: Namespaces = Field(default=(), description="the namespaces in which faults may be injected")
     protected_namespaces: tuple[str, ...] = Field(
         default=(), description="patterns (`*-prod`) of namespaces that are refused though they are declared drillable"
     )
@@ -113,7 +160,7 @@ class ContextSettings(BaseModel):
         default=(), description='when drills are allowed: ["Mon-Fri 09:00-17:00 Europe/Berlin"]; none: always'
     )
     kubeconfig: Path | None = Field(default=None, description="kubeconfig file that has the context")
-    lease_namespace: str = Field(default="default", description="where the Lease of the one running drill lives")
+    lease_namespace: Namespace = Field(default="default", description="where the Lease of the one running drill lives")
     kafka: KafkaTarget | None = None
     postgres: PostgresTarget | None = None
     dolphinscheduler: DolphinSchedulerTarget | None = None
@@ -238,7 +285,7 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """The variables by which a child process sees the same settings."""
-        variables = {FILE_VARIABLE: str(settings_file().resolve())}
+        variables = {FILE_VARIABLE: str(settings_file().absolute())}
         if self.context:
             variables |= {"DRILL_CONTEXT": self.context, "KUBERNETES_CONTEXT": self.context}
         if file := self.kubeconfig_file:
@@ -260,15 +307,36 @@ def load(**flags: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
+        raise InputError([_mistake(each) for each in error.errors()]) from error
+    except TOMLDecodeError as error:
+        at = re.search(r"\(at (?:line (\d+), column \d+|end of document)\)$", str(error))  # its attribute is 3.14's
+        line = int(at[1]) if at and at[1] else None
+        problem = str(error)[: at.start()].strip() if at else str(error)
+        raise _unreadable(f"not TOML: {problem}", "Mend the text at this line (https://toml.io).", line) from error
+    except SettingsError as error:
         raise InputError(
-            [
-                Mistake(
-                    file=str(settings_file()),
-                    line=None,
-                    field=".".join(str(part) for part in each["loc"]),
-                    problem=each["msg"],
-                    remedy="See README, 'Your own cluster', for the fields of drill.toml.",
-                )
-                for each in error.errors()
-            ]
+            [Mistake("(environment)", None, "DRILL_*", str(error), "Unset it, or give it as JSON.")]
         ) from error
+    except (UnicodeDecodeError, OSError) as error:
+        line = error.object.count(b"\n", 0, error.start) + 1 if isinstance(error, UnicodeDecodeError) else None
+        remedy = "Save it as UTF-8 text in TOML (https://toml.io)."
+        raise _unreadable(f"not a TOML text: {error}", remedy, line) from error
+
+
+def _unreadable(problem: str, remedy: str, line: int | None = None) -> InputError:
+    return InputError([Mistake(str(settings_file()), line, "(document)", problem, remedy)])
+
+
+def _mistake(error: ErrorDetails) -> Mistake:
+    place = error["loc"]
+    try:
+        line = _toml.line(settings_file().read_text(encoding="utf-8"), place)
+    except OSError:  # it said nothing, then: the environment did
+        line = None
+    return Mistake(
+        file=str(settings_file()),
+        line=line,
+        field=".".join(map(str, place)),
+        problem=_remedies.problem(error),
+        remedy=_remedies.remedy(Settings, error["type"], place),
+    )

@@ -4,20 +4,32 @@ Chaos Toolkit runs anything; a drill runs only what can be planned, bounded and 
 `plan_` sibling, probes that only read.
 """
 
+import difflib
 import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any, get_type_hints
 
 from chaoslib import substitute
+from chaoslib.activity import ensure_activity_is_valid
 from chaoslib.configuration import load_configuration
 from chaoslib.exceptions import ChaosException
 from chaoslib.experiment import ensure_experiment_is_valid
+from chaoslib.hypothesis import ensure_hypothesis_tolerance_is_valid
 from pydantic import ConfigDict, ValidationError, create_model
 
 from drill.errors import Mistake
 from experiments import planner
 from scenarios._locate import Location
+
+_KEYS = frozenset(
+    {
+        *("version", "title", "description", "tags", "configuration", "secrets", "extensions", "contributions"),
+        *("steady-state-hypothesis", "method", "rollbacks", "controls", "runtime"),
+    }
+)
+"""Of an experiment: https://chaostoolkit.org/reference/api/experiment/."""
 
 Tell = Callable[[Location, str, str], Mistake]
 """Makes a mistake of a place in the experiment, a problem and a remedy: its reader knows which file said it."""
@@ -25,14 +37,13 @@ Tell = Callable[[Location, str, str], Mistake]
 
 def mistakes_in(experiment: dict[str, Any], tell: Tell) -> list[Mistake]:
     """All that keeps `experiment` from being run."""
+    if found := list(_shape_mistakes(experiment, tell)):
+        return found  # what is no list can't be gone through
     found = [
         mistake
         for place, activity in activities(experiment)
         for mistake in _mistakes(tell, experiment, place, activity)
     ]
-    if not isinstance(experiment.get("steady-state-hypothesis"), dict):
-        remedy = "Add `steady-state-hypothesis:` with a title and probes, or `hypothesis:` in the scenario."
-        found.append(tell(("steady-state-hypothesis",), "no steady state to hold against", remedy))
     if experiment.get("controls"):
         remedy = "Remove `controls`: they run code beside the experiment that no plan shows."
         found.append(tell(("controls",), "controls are not run in a drill", remedy))
@@ -43,6 +54,30 @@ def mistakes_in(experiment: dict[str, Any], tell: Tell) -> list[Mistake]:
     except ChaosException as error:
         return [tell((), str(error), "See Chaos Toolkit's experiment reference.")]
     return []
+
+
+def _shape_mistakes(experiment: dict[str, Any], tell: Tell) -> Iterator[Mistake]:
+    """What is not where Chaos Toolkit looks for it, or not of the kind that it takes."""
+    for key in ("title", "description"):
+        if not isinstance(experiment.get(key), str) or not experiment[key].strip():
+            yield tell((key,), f"no {key}", f"Add `{key}:` with a few words.")
+    state = experiment.get("steady-state-hypothesis")
+    if not isinstance(state, dict):
+        remedy = "Add `steady-state-hypothesis:` with a title and probes, or `hypothesis:` in the scenario."
+        yield tell(("steady-state-hypothesis",), "no steady state to hold against", remedy)
+    elif not isinstance(state.get("probes"), list) or not state["probes"]:
+        remedy = "Make it a list of probes, each with a tolerance."
+        yield tell(("steady-state-hypothesis", "probes"), "not a list of probes", remedy)
+    if not isinstance(experiment.get("method"), list) or not experiment["method"]:
+        yield tell(("method",), "not a list of actions and probes", "Add `method:` with at least the fault's action.")
+    if not isinstance(experiment.get("rollbacks") or [], list):
+        yield tell(("rollbacks",), "not a list of actions", "Make it a list; `experiments.undo` is enough.")
+    if not isinstance(experiment.get("configuration") or {}, dict):
+        yield tell(("configuration",), "not a mapping", "Write each value as `name: value`.")
+    for key in sorted(map(str, experiment.keys() - _KEYS)):
+        close = difflib.get_close_matches(key, _KEYS, n=1)
+        remedy = f"Did you mean `{close[0]}`?" if close else f"Remove it; known here: {', '.join(sorted(_KEYS))}."
+        yield tell((key,), "Chaos Toolkit does not know this key", remedy)
 
 
 def activities(experiment: dict[str, Any]) -> Iterator[tuple[Location, Any]]:
@@ -82,8 +117,31 @@ def _mistakes(tell: Tell, experiment: dict[str, Any], place: Location, activity:
         if activity.get(key):
             remedy = f"Remove `{key}`: a fault is on exactly while its action runs."
             yield tell((*place, key), f"{key} is not run in a drill", remedy)
-    yield from _kind_mistakes(tell, place, activity, function, name)
-    yield from _argument_mistakes(tell, experiment, place, provider, function)
+    if not isinstance(provider.get("arguments") or {}, dict):
+        remedy = "Write each argument as `name: value`."
+        yield tell((*place, "provider", "arguments"), "not a mapping", remedy)
+        return
+    found = list(_kind_mistakes(tell, place, activity, function, name))
+    found = found or list(_argument_mistakes(tell, experiment, place, provider, function))
+    yield from found or _form_mistakes(tell, place, activity)
+
+
+def _form_mistakes(tell: Tell, place: Location, activity: dict[str, Any]) -> Iterator[Mistake]:
+    """What Chaos Toolkit itself has against one activity, at its place."""
+    try:
+        ensure_activity_is_valid(activity)
+    except ChaosException as error:
+        yield tell(place, str(error), "See https://chaostoolkit.org/reference/api/experiment/.")
+    if "tolerance" in activity:
+        try:
+            ensure_hypothesis_tolerance_is_valid(activity["tolerance"])
+        except ChaosException as error:
+            remedy = "Give a value, a list, a range or a jsonpath; Chaos Toolkit's own forms."
+            yield tell((*place, "tolerance"), str(error), remedy)
+    pauses = activity.get("pauses")
+    for key, seconds in pauses.items() if isinstance(pauses, dict) else ():
+        if isinstance(seconds, int | float) and not 0 <= seconds < math.inf:
+            yield tell((*place, "pauses", key), f"{seconds} s can't be waited", "Give 0 or more seconds.")
 
 
 def _kind_mistakes(
@@ -99,7 +157,11 @@ def _kind_mistakes(
             remedy = "Add `tolerance:` (a value, a list, a range or a jsonpath; Chaos Toolkit's own forms)."
             problem = "a steady state without a tolerance can't be missed, so it proves nothing"
             yield tell((*place, "tolerance"), problem, remedy)
-    elif name != "experiments.undo" and planner(module.__name__, activity["provider"]["func"]) is None:
+    elif (
+        activity.get("type") == "action"
+        and name != "experiments.undo"
+        and planner(module.__name__, activity["provider"]["func"]) is None
+    ):
         remedy = "Make it with `@fault` (experiments/__init__.py has the conventions), or use one that is."
         yield tell((*place, "provider"), f"{name} can't be planned, so nothing bounds what it hits", remedy)
 
@@ -116,22 +178,36 @@ def _argument_mistakes(
         for name, each in parameters.items()
     }
     model = create_model("Arguments", __config__=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False), **fields)
+    unset = {
+        name: each[2:-1]
+        for name, each in arguments.items()
+        if isinstance(each, str) and each.startswith("${") and each[2:-1] not in configuration
+    }
+    for name, variable in unset.items():
+        remedy = f"Add `{variable}:` with its default to `configuration`."
+        yield tell((*place, "provider", "arguments", name), f"no configuration {variable!r}", remedy)
     try:
         model.model_validate(substitute(arguments, load_configuration(configuration), {}))
     except ValidationError as error:
+        problems: dict[str, list[str]] = {}  # a choice of types has something to say for each of them
+        unfit = False
         for each in error.errors():
-            argument = str(each["loc"][0])
+            problems.setdefault(str(each["loc"][0]), []).append(each["msg"])
+            unfit = unfit or each["type"] in {"extra_forbidden", "missing"}
+        kinds = (f"{key}: {inspect.formatannotation(hints.get(key, Any))}" for key in parameters)
+        takes = f"{function.__name__} takes: {', '.join(kinds) or 'nothing'}."
+        for argument, said in problems.items():
             given = arguments.get(argument)
             where: Location = (*place, "provider", "arguments", argument)
-            if isinstance(given, str) and given.startswith("${") and given[2:-1] in configuration:
+            if isinstance(given, str) and given.startswith("${"):
                 where = ("configuration", given[2:-1])
-            takes = f"{function.__name__} takes: {', '.join(f'{key}: {hints.get(key)}' for key in parameters)}."
-            remedy = takes if each["type"] in {"extra_forbidden", "missing"} else f"Change the value of `{argument}`."
-            yield tell(where, each["msg"], remedy)
+            if argument not in unset:
+                yield tell(where, " or ".join(said), takes if unfit else f"Change the value of `{argument}`.")
 
 
 def _function(provider: Any) -> Any:
     try:
-        return getattr(import_module(provider["module"]), provider["func"])
+        found = getattr(import_module(provider["module"]), provider["func"])
     except (KeyError, TypeError, ImportError, AttributeError, ValueError):
         return None
+    return found if callable(found) else None

@@ -2,18 +2,21 @@
 
 import copy
 import difflib
-import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from drill._remedies import problem, remedy
 from drill.errors import InputError, Mistake
 from scenarios import _experiment
 from scenarios._locate import Document, Location
 from scenarios.model import CATALOGUE, EXPERIMENTS, Hypothesis, Scenario
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 @dataclass(frozen=True)
@@ -45,14 +48,21 @@ def find(name: str) -> Path:
         InputError: neither a file nor a name in the catalogue.
     """
     path = Path(name)
-    if path.is_file():
+    if _is_file(path):
         return path
-    if (shipped := CATALOGUE / f"{name}.yaml").is_file():
+    if _is_file(shipped := CATALOGUE / f"{name}.yaml"):
         return shipped
     known = [each.stem for each in catalogue()]
     close = difflib.get_close_matches(name, known, n=1)
-    remedy = f"Did you mean {close[0]}?" if close else f"`drill list` shows what there is: {', '.join(known)}."
-    raise InputError([Mistake(name, None, "scenario", "no such file and no such name in the catalogue", remedy)])
+    cure = f"Did you mean {close[0]}?" if close else f"`drill list` shows what there is: {', '.join(known)}."
+    raise InputError([Mistake(name, None, "scenario", "no such file and no such name in the catalogue", cure)])
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def read(path: Path) -> Drill:
@@ -66,12 +76,14 @@ def read(path: Path) -> Drill:
     mistakes: list[Mistake] = []
     try:
         scenario = Scenario.model_validate(document.content)
+        mistakes += _misread_mistakes(document, document.content, scenario.model_dump(mode="json"))
     except ValidationError as error:
         mistakes += _model_mistakes(document, error)
 
     experiment = _experiment_document(document)
     if isinstance(experiment, Mistake):
-        raise InputError([*mistakes, experiment] if scenario else mistakes)
+        told = any(each.field.split(".")[0] == "experiment" for each in mistakes)
+        raise InputError(mistakes if told else [*mistakes, experiment])
     merged = copy.deepcopy(experiment.content)
     if scenario is not None:
         mistakes += _configuration_mistakes(document, scenario, experiment)
@@ -90,11 +102,12 @@ def _experiment_document(scenario: Document) -> Document | Mistake:
     name = named.get("file") if isinstance(named, dict) else None
     candidates = (scenario.path.parent / name, EXPERIMENTS / name) if isinstance(name, str) else ()
     for each in candidates:
-        if each.is_file() and not each.samefile(scenario.path):
+        if _is_file(each) and not each.samefile(scenario.path):
             return Document(each)
-    known = ", ".join(sorted(path.name for path in EXPERIMENTS.glob("*.yaml")))
-    remedy = f"Give a path beside the scenario, or one of: {known}."
-    return scenario.mistake(("experiment", "file"), "no such experiment file", remedy)
+    known = sorted(path.name for path in EXPERIMENTS.glob("*.yaml"))
+    close = difflib.get_close_matches(str(name), known, n=1)
+    cure = f"Did you mean {close[0]}?" if close else f"Give a path beside the scenario, or one of: {', '.join(known)}."
+    return scenario.mistake(("experiment", "file"), "no such experiment file", cure)
 
 
 def _teller(scenario: Document, experiment: Document) -> _experiment.Tell:
@@ -104,7 +117,7 @@ def _teller(scenario: Document, experiment: Document) -> _experiment.Tell:
         if place[0:1] == ("steady-state-hypothesis",) and scenario.content.get("hypothesis"):
             return scenario.mistake(("hypothesis", *place[1:]), problem, remedy)
         brought = ((scenario.content.get("experiment") or {}).get("configuration") or {}) if place else {}
-        if place[0:1] == ("configuration",) and place[1] in brought:
+        if place[0:1] == ("configuration",) and len(place) > 1 and place[1] in brought:
             return scenario.mistake(("experiment", *place), problem, remedy)
         return experiment.mistake(place, problem, remedy)
 
@@ -120,38 +133,39 @@ def _merge(scenario: Scenario, experiment: dict[str, Any]) -> None:
 
 
 def _model_mistakes(document: Document, error: ValidationError) -> Iterator[Mistake]:
+    found: dict[Location, list[ErrorDetails]] = {}
     for each in error.errors():
-        place = tuple(part for part in each["loc"] if isinstance(part, str | int))
-        yield document.mistake(place, each["msg"], _remedy(each["type"], place))
+        place = _as_written(document, each["loc"], missing=each["type"] == "missing")
+        found.setdefault(place, []).append(each)
+    for place, said in found.items():  # several where a value may be one of several kinds, and is none of them
+        if said[0]["type"] == "too_short" and any(place == other[:-1] for other in found):
+            continue  # what a list lacks was there, and was wrong
+        problems = dict.fromkeys(map(problem, said))
+        yield document.mistake(place, " or ".join(problems), remedy(Scenario, said[0]["type"], place))
 
 
-def _remedy(kind: str, place: Location) -> str:
-    model = _model_at(place[:-1])
-    field = model.model_fields.get(str(place[-1])) if model and place else None
-    meaning = field.description if field is not None and field.description else None
-    match kind:
-        case "missing":
-            return f"Add `{place[-1]}:`{f' ({meaning})' if meaning else ''}."
-        case "extra_forbidden":
-            known = list(model.model_fields) if model else []
-            close = difflib.get_close_matches(str(place[-1]), known, n=1)
-            return f"Did you mean `{close[0]}`?" if close else f"Remove it; known here: {', '.join(known)}."
-        case _:
-            return f"Change the value.{f' {place[-1]} is: {meaning}.' if meaning else ''}"
-
-
-def _model_at(place: Location) -> type[BaseModel] | None:
-    model: type[BaseModel] = Scenario
+def _as_written(document: Document, place: Location, *, missing: bool) -> Location:
+    """A place as the file has it: without the branches of choices that pydantic went through."""
+    written: Location = ()
     for step in place:
-        field = model.model_fields.get(str(step))
-        if field is None:
-            return None
-        kinds = (field.annotation, *getattr(field.annotation, "__args__", ()))
-        nested = next((kind for kind in kinds if inspect.isclass(kind) and issubclass(kind, BaseModel)), None)
-        if nested is None:
-            return None
-        model = nested
-    return model
+        if document.has((*written, step)):
+            written = (*written, step)
+    return (*written, place[-1]) if missing else written
+
+
+def _misread_mistakes(document: Document, written: Any, read: Any, place: Location = ()) -> Iterator[Mistake]:
+    """What pydantic took for something else: YAML's yes for a 1, a quoted number for a number."""
+    if isinstance(written, dict) and isinstance(read, dict):
+        for key in written.keys() & read.keys():
+            yield from _misread_mistakes(document, written[key], read[key], (*place, key))
+    elif isinstance(written, list) and isinstance(read, list):
+        for index, (one, other) in enumerate(zip(written, read, strict=False)):
+            yield from _misread_mistakes(document, one, other, (*place, index))
+    elif isinstance(read, int | float) and (
+        isinstance(written, str) or isinstance(written, bool) is not isinstance(read, bool)
+    ):
+        meant = "true or false" if isinstance(read, bool) else "a number"
+        yield document.mistake(place, f"{written!r} is not {meant}", f"Write {meant}, without quotes.")
 
 
 def _configuration_mistakes(document: Document, scenario: Scenario, experiment: Document) -> Iterator[Mistake]:
@@ -159,6 +173,6 @@ def _configuration_mistakes(document: Document, scenario: Scenario, experiment: 
     for name in scenario.experiment.configuration:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
-            remedy = f"Did you mean `{close[0]}`?" if close else f"Known there: {', '.join(known) or 'nothing'}."
+            cure = f"Did you mean `{close[0]}`?" if close else f"Known there: {', '.join(known) or 'nothing'}."
             place = ("experiment", "configuration", name)
-            yield document.mistake(place, f"{experiment.path.name} has no such configuration", remedy)
+            yield document.mistake(place, f"{experiment.path.name} has no such configuration", cure)

@@ -70,7 +70,7 @@ def test_a_seed_fills_only_what_was_left_to_chance() -> None:
 @pytest.mark.parametrize(
     ("changes", "field", "remedy"),
     [
-        ({"owner": None}, "owner", "Add `owner:`"),
+        ({"owner": None}, "owner", "Add `owner`"),
         ({"ownr": "me"}, "ownr", "Did you mean `owner`?"),
         ({"name": "Broker Kill"}, "name", "kebab-case"),
         ({"load__rate": "fast"}, "load.rate", "Change the value"),
