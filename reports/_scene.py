@@ -23,7 +23,7 @@ POINTS = 600
 """Most points that a line over the whole run is drawn with; beyond them a point stands for several seconds."""
 LOSSES = 100
 """Most intervals of lost records on the page; the ledger has them all."""
-INSTANTS = ("t0", "t1", "t4", "t5", "t6")
+INSTANTS = ("t0", "t1", "t2", "t3", "t4", "t5", "t6")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from reports._figures_clients import availability, closeup, latency, throughput
 from reports._figures_cluster import brokers, phases
+from reports._figures_phases import runbook
 from reports._measured import Missing, measured
 from reports._scene import Figure, Scene
 
@@ -24,6 +25,12 @@ class Drawn:
     name: str
     title: str
     figure: Figure | Missing
+
+
+def gantt(scene: Scene) -> Drawn:
+    """The figure of a runbook, which has its place beside what the runbook found."""
+    title = "The runbook beside what clients saw"
+    return Drawn("runbook", title, measured(scene.record, lambda: runbook(scene, title)))
 
 
 def figures(scene: Scene) -> tuple[Drawn, ...]:

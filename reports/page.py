@@ -19,8 +19,9 @@ from reports._headline import key_figures, reasons, sentence
 from reports._limits import limits
 from reports._measured import Missing, measured
 from reports._objectives import not_set, objectives
+from reports._runbook import runbook
 from reports._scene import Scene
-from reports.figures import figures
+from reports.figures import figures, gantt
 
 INSTANTS = {
     "t0": "The fault took effect",
@@ -76,6 +77,8 @@ def view(record: RunRecord) -> dict[str, Any]:
         "timeline": times,
         "instants": [(name, what, getattr(line, name), line.unmeasured.get(name)) for name, what in INSTANTS.items()],
         "figures": figures(scene),
+        "runbook": measured(record, lambda: runbook(record, line)),
+        "gantt": gantt(scene),
         "comparison": measured(record, lambda: comparison(record, line, scene.series)),
         "books": books,
         "sent": measured(record, lambda: sent(record)),

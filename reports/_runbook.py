@@ -1,0 +1,131 @@
+"""A runbook as the report shows it: what each phase took and found, and when each service was back."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from drill.errors import RecordIncompleteError
+from drill.record import RunRecord
+from recovery import Timeline
+from reports._format import duration, plural
+
+_MODES = {
+    "runbook": "The harness followed the runbook, step by step, through the Kubernetes API.",
+    "operator": "A person followed the runbook; the harness prompted, timed and looked for itself.",
+    "self-heal": "Nobody acted: the platform was left to heal by itself.",
+}
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase."""
+
+    name: str
+    budget: float
+    started: float
+    ended: float | None
+    ok: bool
+    found: tuple[str, ...]
+    """What it found or did, a few words each."""
+    evidence: str | None
+    """Path inside the record."""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None: it was not seen to end."""
+        return None if self.ended is None else self.ended - self.started
+
+    @property
+    def share(self) -> float:
+        """Of its budget, at most 1."""
+        return min(1.0, (self.seconds or 0.0) / self.budget)
+
+
+@dataclass(frozen=True)
+class Runbook:
+    """All of it."""
+
+    name: str
+    mode: str
+    how: str
+    phases: tuple[Phase, ...]
+    services: tuple[tuple[str, str, str], ...]
+    """Name, outage and RTO of each service, in words."""
+
+
+def runbook(record: RunRecord, line: Timeline) -> Runbook | None:
+    """The runbook of a run; None: it had none."""
+    begun = record.events_of("runbook.started")
+    if not begun:
+        return None
+    data = begun[0].data
+    services = tuple(
+        (each.name, _measured(each.outage, each.outage_at_least), _measured(each.rto, each.rto_at_least))
+        for each in line.services
+    )
+    return Runbook(str(data["runbook"]), str(data["mode"]), _MODES[data["mode"]], phases(record), services)
+
+
+def phases(record: RunRecord) -> tuple[Phase, ...]:
+    """The phases that were begun, in their order."""
+    ended = {event.data["phase"]: event for event in record.events_of("phase.ended")}
+    return tuple(
+        Phase(
+            name=str(event.data["phase"]),
+            budget=float(event.data["budget"]),
+            started=event.t,
+            ended=ended[event.data["phase"]].t if event.data["phase"] in ended else None,
+            ok=event.data["phase"] in ended and bool(ended[event.data["phase"]].data["ok"]),
+            **_evidence(record, str(event.data["phase"])),
+        )
+        for event in record.events_of("phase.started")
+    )
+
+
+def _evidence(record: RunRecord, phase: str) -> dict[str, Any]:
+    name = f"runbook-{phase}"
+    try:
+        kept = record.evidence(name)
+    except RecordIncompleteError:
+        return {"found": (), "evidence": None}
+    return {"found": tuple(_found(kept)), "evidence": f"evidence/{name}.json"}
+
+
+def _found(kept: dict[str, Any]) -> list[str]:
+    """What the evidence of a phase says, in words; what it has no words for is in the file."""
+    said = [str(kept["reason"])] if kept.get("reason") else []
+    if kept.get("note"):
+        said.append(f"note: {kept['note']}")
+    seen = kept.get("seen", kept)
+    if "nodes" in seen:
+        ready = sum(bool(node["ready"]) for node in seen["nodes"])
+        said.append(f"{ready} of {plural(len(seen['nodes']), 'node')} Ready")
+        said.append(f"{plural(len(seen['failing']), 'pod')} of {len(seen['pods'])} not well")
+    if "logs" in seen:
+        read = sum(bool(each["current"] or each["previous"]) for each in seen["logs"])
+        said.append(f"logs of {plural(read, 'container')} read" if read else "no log was left to read")
+    for row in seen.get("restarts", ()):
+        took = duration(row["whole_at"] - row["at"]) if "whole_at" in row else "not in time"
+        said.append(f"{row['workload'].partition('/')[2]} rolled out in {took}")
+    if "answers" in seen:
+        said.append(f"{', '.join(seen['answers'])} answer")
+    if "rounds" in seen:
+        said.append(f"{plural(sum(each['ended'] for each in seen['rounds']), 'idle session')} ended")
+    if "sessions" in seen:
+        said.append(f"{seen['sessions']['used']} of {seen['sessions']['max_connections']} sessions taken")
+    if "silent" in seen:
+        said.append(f"silent brokers: {', '.join(map(str, seen['silent'])) or 'none'}")
+    if "under_replicated" in seen:
+        said.append(f"{plural(seen['under_replicated'], 'partition')} under-replicated, missing {seen['missing']}")
+    if "restarted" in seen:
+        said.append(f"broker {', '.join(map(str, seen['restarted']))} restarted")
+    if "to_revision" in seen:
+        said.append(f"back to revision {seen['to_revision']}")
+    if seen.get("previous"):
+        said.append(f"it said: {str(seen['previous']).strip().splitlines()[-1][:120]}")
+    return said
+
+
+def _measured(value: float | None, at_least: float | None) -> str:
+    if value is not None:
+        return duration(value)
+    return "not measured" if at_least is None else f"at least {duration(at_least)}"
