@@ -24,16 +24,19 @@ def runbook(scene: Scene, title: str) -> Figure:
         out = _joined([(each.t1, each.seen_until) for path in service.paths for each in path.outages])
         for start, until in _between(out, scene.axis.start + scene.origin, end):
             bands.append(scene.band(service.name, start, until, "served", thin=True))
-        bands += [scene.band(service.name, start, until, "out", f"out {duration(until - start)}") for start, until in out]
+        bands += [
+            scene.band(service.name, start, until, "out", f"out {duration(until - start)}") for start, until in out
+        ]
     lanes = ["fault", *(phase.name for phase in done), *(service.name for service in scene.timeline.services)]
     spent = sum(phase.seconds for phase in done if phase.seconds is not None)
     says = f"{plural(len(done), 'phase')} in {duration(spent)}"
-    slowest = max((service for service in scene.timeline.services if service.rto), key=lambda s: s.rto or 0, default=None)
-    says += f"; {slowest.name} was the last to serve its clients again, {duration(slowest.rto or 0)} after t0." if (
-        slowest is not None
-    ) else "."
-    note = "Above: the fault and the phases of the runbook, red where one was not done or over its budget. Below: thin, no "
-    note += "path of the service is out for its clients; thick and red, at least one is."
+    back = [service for service in scene.timeline.services if service.rto]
+    if back:
+        slowest = max(back, key=lambda service: service.rto or 0.0)
+        says += f"; {slowest.name} was the last to serve its clients again, {duration(slowest.rto or 0.0)} after t0"
+    says += "."
+    note = "Above: the fault and the phases of the runbook, red where one was not done or over its budget. Below: "
+    note += "thin, no path of the service is out for its clients; thick and red, at least one is."
     legend = (
         scene.band("phase", 0, 0, "phase"),
         scene.band("clients served", 0, 0, "served", thin=True),

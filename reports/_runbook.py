@@ -1,5 +1,6 @@
 """A runbook as the report shows it: what each phase took and found, and when each service was back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,36 +94,38 @@ def _evidence(record: RunRecord, phase: str) -> dict[str, Any]:
 def _found(kept: dict[str, Any]) -> list[str]:
     """What the evidence of a phase says, in words; what it has no words for is in the file."""
     said = [str(kept["reason"])] if kept.get("reason") else []
-    if kept.get("note"):
-        said.append(f"note: {kept['note']}")
-    seen = kept.get("seen", kept)
-    if "nodes" in seen:
-        ready = sum(bool(node["ready"]) for node in seen["nodes"])
-        said.append(f"{ready} of {plural(len(seen['nodes']), 'node')} Ready")
-        said.append(f"{plural(len(seen['failing']), 'pod')} of {len(seen['pods'])} not well")
-    if "logs" in seen:
-        read = sum(bool(each["current"] or each["previous"]) for each in seen["logs"])
-        said.append(f"logs of {plural(read, 'container')} read" if read else "no log was left to read")
-    for row in seen.get("restarts", ()):
-        took = duration(row["whole_at"] - row["at"]) if "whole_at" in row else "not in time"
-        said.append(f"{row['workload'].partition('/')[2]} rolled out in {took}")
-    if "answers" in seen:
-        said.append(f"{', '.join(seen['answers'])} answer")
-    if "rounds" in seen:
-        said.append(f"{plural(sum(each['ended'] for each in seen['rounds']), 'idle session')} ended")
-    if "sessions" in seen:
-        said.append(f"{seen['sessions']['used']} of {seen['sessions']['max_connections']} sessions taken")
-    if "silent" in seen:
-        said.append(f"silent brokers: {', '.join(map(str, seen['silent'])) or 'none'}")
-    if "under_replicated" in seen:
-        said.append(f"{plural(seen['under_replicated'], 'partition')} under-replicated, missing {seen['missing']}")
-    if "restarted" in seen:
-        said.append(f"broker {', '.join(map(str, seen['restarted']))} restarted")
-    if "to_revision" in seen:
-        said.append(f"back to revision {seen['to_revision']}")
-    if seen.get("previous"):
-        said.append(f"it said: {str(seen['previous']).strip().splitlines()[-1][:120]}")
-    return said
+    said += [f"the operator: {kept['note']}"] if kept.get("note") and "answered_ok" in kept else []
+    seen = kept.get("seen", {}) if "answered_ok" in kept else kept
+    return said + [say(seen[key]) for key, say in _WORDS.items() if seen.get(key)]
+
+
+def _rolled_out(rows: list[dict[str, Any]]) -> str:
+    took = ((row["workload"].partition("/")[2], row.get("whole_at"), row["at"]) for row in rows)
+    return "; ".join(f"{name} {'not in time' if end is None else f'in {duration(end - at)}'}" for name, end, at in took)
+
+
+def _read(logs: list[dict[str, Any]]) -> str:
+    read = sum(bool(each["current"] or each["previous"]) for each in logs)
+    return f"logs of {plural(read, 'container')} read" if read else "no log was left to read"
+
+
+_WORDS: dict[str, Callable[[Any], str]] = {
+    "nodes": lambda nodes: f"{sum(bool(each['ready']) for each in nodes)} of {plural(len(nodes), 'node')} Ready",
+    "failing": lambda pods: f"{plural(len(pods), 'pod')} not well",
+    "logs": _read,
+    "note": str,
+    "restarts": lambda rows: f"rolled out: {_rolled_out(rows)}",
+    "answers": lambda answers: f"{', '.join(answers)} answer",
+    "rounds": lambda rounds: f"{plural(sum(each['ended'] for each in rounds), 'idle session')} ended",
+    "sessions": lambda now: f"{now['used']} of {now['max_connections']} sessions taken",
+    "silent": lambda brokers: f"silent: broker {', '.join(map(str, brokers))}",
+    "under_replicated": lambda count: f"{plural(count, 'partition')} under-replicated",
+    "missing": lambda brokers: f"broker {', '.join(map(str, brokers))} missing from them",
+    "restarted": lambda brokers: f"broker {', '.join(map(str, brokers))} restarted",
+    "to_revision": lambda revision: f"back to revision {revision}",
+    "previous": lambda log: f"it said: {log.strip().splitlines()[-1][:120]}" if log.strip() else "it said nothing",
+}
+"""By what a phase's evidence has, how to say it."""
 
 
 def _measured(value: float | None, at_least: float | None) -> str:
