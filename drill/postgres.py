@@ -75,11 +75,11 @@ def conninfo(settings: Settings, *, pooled: bool = False, **more: Any) -> str:
         more: Parameters that replace or complete those of the settings, such as `dbname`.
 
     Raises:
-        UsageError: the context declares no PostgreSQL, no pool, or a connection string that libpq can't read.
+        UsageError: the context declares no PostgreSQL, or no pool.
         ClusterError: the Secret that holds the password can't be read.
     """
-    target, field = settings.postgres, "pooler" if pooled else "dsn"
-    dsn = getattr(target, field)
+    target = settings.postgres
+    dsn = target.pooler if pooled else target.dsn
     if dsn is None:
         raise UsageError(f"context {settings.context!r} declares no pool: add `pooler` to its postgres table")
     wanted = {name: value for name, value in more.items() if value is not None}
@@ -87,11 +87,9 @@ def conninfo(settings: Settings, *, pooled: bool = False, **more: Any) -> str:
         where = target.password.namespace or target.namespace
         secret = Cluster.connect(settings).secret(where, target.password.name, target.password.key)
         wanted.setdefault("password", secret)
-    try:
-        given = conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError as error:
-        raise UsageError(f"`{field}` in the postgres table of context {settings.context!r}: {error}") from error
-    return make_conninfo("", **{"connect_timeout": _TIMEOUT, "application_name": "drill", **given, **wanted})
+    return make_conninfo(
+        "", **{"connect_timeout": _TIMEOUT, "application_name": "drill", **conninfo_to_dict(dsn), **wanted}
+    )
 
 
 @contextmanager
@@ -101,18 +99,39 @@ def connected(conninfo: str) -> Iterator[psycopg.Connection]:
     Raises:
         PostgresUnreachableError: nobody let us in, or the session was ended from the other side.
     """
+    connection = connect(conninfo)
     try:
-        connection = psycopg.connect(conninfo, autocommit=True)
-    except psycopg.OperationalError as error:
-        raise PostgresUnreachableError(_one_line(error)) from error
-    try:
-        yield connection
-    except psycopg.OperationalError as error:
-        if not connection.broken:  # a statement failed (a lock_timeout, say), and that is the caller's business
-            raise
-        raise PostgresUnreachableError(_one_line(error)) from error
+        with using(connection):
+            yield connection
     finally:
         connection.close()
+
+
+def connect(conninfo: str) -> psycopg.Connection:
+    """A session in autocommit, to be closed by the caller.
+
+    Raises:
+        PostgresUnreachableError: nobody let us in.
+    """
+    try:
+        return psycopg.connect(conninfo, autocommit=True)
+    except psycopg.OperationalError as error:
+        raise PostgresUnreachableError(_one_line(error)) from error
+
+
+@contextmanager
+def using(connection: psycopg.Connection) -> Iterator[None]:
+    """Tell a session that is gone from a statement that failed (by a lock_timeout, say): that is the caller's business.
+
+    Raises:
+        PostgresUnreachableError: the session was ended from the other side.
+    """
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        if not connection.broken and not connection.closed:
+            raise
+        raise PostgresUnreachableError(_one_line(error)) from error
 
 
 def sessions(connection: psycopg.Connection) -> Sessions:

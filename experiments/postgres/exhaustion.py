@@ -1,9 +1,10 @@
 """Faults that take every session there is: of the server, or of the clients' pool before it."""
 
 import math
+import re
 import secrets
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 from psycopg import sql
 
@@ -23,8 +24,10 @@ _STATES: dict[str, str] = {"idle": "idle", "idle_in_transaction": "idle in trans
 """By kind, what pg_stat_activity calls it."""
 _UNTIMED = "-c idle_in_transaction_session_timeout=0 -c statement_timeout=0 -c lock_timeout=0"
 """The server's own cures must not end the fault before its time."""
-_REFUSALS = ("too many clients already", "remaining connection slots are reserved")
-"""What SQLSTATE 53300 says; libpq keeps the code to itself until a session is there."""
+_REFUSAL = re.compile(
+    r"FATAL: +(sorry, too many clients already|remaining connection slots are reserved [\w -]+?)(?= Mult|$)"
+)
+"""What SQLSTATE 53300 says; libpq keeps the code to itself until a session is there, and goes on to the next host."""
 _KNOCKS = 8
 """More clients at the door than there are reserved slots: some come and go meanwhile."""
 
@@ -76,17 +79,17 @@ def exhaust_connections(
     client = partial(here.conninfo, user=role, password=password, dbname=here.target.database)
 
     def inject() -> None:
+        statements = {"idle_in_transaction": "begin", "long_query": f"select pg_sleep({seconds})"}
+        order = Order(client(application_name=name, options=_UNTIMED), most, statements.get(kind, ""), seconds)
         with postgres.connected(here.server) as control:
             _undo.set_password(control, role, password, "create")
             database = sql.Identifier(here.target.database)
             control.execute(sql.SQL("grant connect on database {} to {}").format(database, sql.Identifier(role)))
-        statements = {"idle_in_transaction": "begin", "long_query": f"select pg_sleep({seconds})"}
-        conninfo = client(application_name=name, options=_UNTIMED)
-        _holding.start(name, Order(conninfo, most, statements.get(kind, ""), seconds))
+        _holding.start(name, order, here.server)
 
     def effect() -> Proof:
         refused = _refused(here, name, client(), now.reserved) if full else {}
-        return {**_counted(here, name, _STATES[kind], 1 if full else most), **refused}
+        return {**_counted(name, _STATES[kind], 1 if full else most), **refused}
 
     return Injection(
         fault="exhaust_connections",
@@ -149,14 +152,15 @@ def exhaust_pool(
     def inject() -> None:
         # Local, since the pool gives the server's session to others afterwards, and their name must not be this one.
         statement = f"begin; set local application_name = '{name}'; select 1"
-        _holding.start(name, Order(pooled, sessions, statement, seconds, queued=True))
+        order = Order(pooled, sessions, statement, seconds, queued=True)
+        _holding.start(name, order, here.server)
 
     def effect() -> Proof:
         try:
             postgres.ensure_answers(pooled, within=patience)
         except PostgresUnreachableError as error:
             postgres.ensure_answers(here.server, within=5)
-            return {**_counted(here, name, "idle in transaction", 1), "pool": str(error), "server_answers": True}
+            return {**_counted(name, "idle in transaction", 1), "pool": str(error), "server_answers": True}
         raise NotSeenError(f"the pool still serves another client{_holding.trouble(name)}")
 
     return Injection(
@@ -178,10 +182,10 @@ def exhaust_pool(
     )
 
 
-def _counted(here: Site, name: str, state: str, wanted: int) -> Proof:
+def _counted(name: str, state: str, wanted: int) -> Proof:
     """Our sessions as the server has them."""
-    _holding.ensure_alive(name)
-    with postgres.connected(here.server) as control:
+    control = _holding.control(name)
+    with postgres.using(control):
         ours, all_ = held(control, name), postgres.sessions(control)
     count = ours.get(state, 0)
     if count < wanted:
@@ -191,17 +195,18 @@ def _counted(here: Site, name: str, state: str, wanted: int) -> Proof:
 
 def _refused(here: Site, name: str, client: str, reserved: int) -> Proof:
     """Another client, with a session of its own, is refused; and so is one of a crowd, whoever it may be."""
-    with postgres.connected(here.server) as control:
-        address = control.info.hostaddr or control.info.host, control.info.port
     try:
         postgres.ensure_answers(client, within=5)
     except PostgresUnreachableError as error:
-        if not any(each in str(error) for each in _REFUSALS):
+        refusal = _REFUSAL.search(str(error))
+        if refusal is None:
             raise
-        proof: dict[str, Any] = {"refused": str(error)}
     else:
         raise NotSeenError(f"another client is still let in{_holding.trouble(name)}")
-    crowd = _crowd.refusal(*address, _holding.role_of(name), here.target.database, reserved + _KNOCKS)
+    link = _holding.control(name).info
+    crowd = _crowd.refusal(
+        link.hostaddr or link.host, link.port, _holding.role_of(name), here.target.database, reserved + _KNOCKS
+    )
     if crowd is None or crowd.sqlstate != _crowd.TOO_MANY_CONNECTIONS:
         raise NotSeenError(f"of a crowd, nobody was refused for too many connections, but: {crowd}")
-    return {**proof, "sqlstate": crowd.sqlstate, "crowd_refused": crowd.message}
+    return {"refused": refusal[0], "crowd_refused": crowd.message, "sqlstate": crowd.sqlstate}

@@ -66,11 +66,11 @@ def lock_table(
         conninfo = here.conninfo(
             dbname=database, application_name=name, options="-c idle_in_transaction_session_timeout=0 -c lock_timeout=0"
         )
-        _holding.start(name, Order(conninfo, 1, order, seconds))
+        _holding.start(name, Order(conninfo, 1, order, seconds), in_database)
 
     def effect() -> Proof:
-        _holding.ensure_alive(name)
-        with postgres.connected(in_database) as control:
+        control = _holding.control(name)
+        with postgres.using(control):
             found = control.execute(_HELD, {"name": name, "table": quoted}).fetchone()
         if found is None or not found[0]:
             raise NotSeenError(f"the lock on {table} is not held{_holding.trouble(name)}")

@@ -72,12 +72,6 @@ def test_the_pool_is_another_address(here: Path) -> None:
         postgres.conninfo(_load(here, ""), pooled=True)
 
 
-def test_a_string_that_libpq_cannot_read(here: Path) -> None:
-    """Bad settings, not a traceback."""
-    with pytest.raises(UsageError, match="`pooler` in the postgres table of context 'here'"):
-        postgres.conninfo(_load(here, 'pooler = "hots=somewhere"'), pooled=True)
-
-
 def test_shares_and_limits() -> None:
     """What is reserved is not for clients."""
     now = Sessions({"idle": 70, "active": 5}, max_connections=100, reserved=3)
