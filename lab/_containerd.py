@@ -5,9 +5,10 @@ changes a blob or the layer of an image in place; the two databases, which it do
 """
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
-from lab._cache import content_hash, make, place
+from lab._cache import content_hash, make
 from lab._errors import LabError
 from lab._group import Group
 from lab._progress import Step
@@ -23,18 +24,21 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"
 END
 containerd --config /run/config.toml &
 until ctr version >/dev/null 2>&1; do sleep 0.1; done
-for archive in /var/lib/archives/*; do ctr --namespace k8s.io images import "$archive"; done
+ctr --namespace k8s.io images import /var/lib/images.tar
 """
 
 
-def unpacked(archives: tuple[Path, ...], step: Step) -> Path:
-    """A containerd root that has the images of these archives; made at the first call for them."""
+def unpacked(archives: Sequence[Path], step: Step) -> Path:
+    """A containerd root that has the images of these archives; made at the first call for them, one on the other."""
+    *others, last = archives
+    below = unpacked(others, step) if others else None
     key = content_hash(*map(identity, archives), _UNPACK)
-    done = place("containerd", key)
-    if not done.exists():
+
+    def unpack(folder: Path) -> None:
         with step("Unpacking the images"):
-            make("containerd", key, lambda folder: _unpack(archives, folder))
-    return done / "containerd"
+            _unpack(last, below, folder)
+
+    return make("containerd", key, unpack) / "containerd"
 
 
 def identity(archive: Path) -> str:
@@ -74,10 +78,9 @@ def clone(root: Path, target: Path) -> None:
     partial.rename(target)
 
 
-def _unpack(archives: tuple[Path, ...], folder: Path) -> None:
-    inside = folder / "archives"
-    inside.mkdir()
-    for number, archive in enumerate(archives):
-        (inside / f"{number}.tar").hardlink_to(archive)
+def _unpack(archive: Path, below: Path | None, folder: Path) -> None:
+    if below is not None:
+        clone(below, folder / "containerd")
+    (folder / "images.tar").hardlink_to(archive)
     Group("unpack").run(_UNPACK.format(folder=folder))
-    shutil.rmtree(inside)
+    (folder / "images.tar").unlink()
