@@ -19,10 +19,15 @@ from drill.settings import Settings
 
 TIMEOUT = 10.0
 """Seconds after which a request to the API server is given up."""
+_NOT_FOUND = 404
 
 
 class ClusterError(DrillError):
     """The API server or a container refused or did not answer; the message says which."""
+
+
+class MissingError(ClusterError):
+    """What was asked for is not there."""
 
 
 @dataclass(frozen=True)
@@ -166,10 +171,8 @@ class Cluster:
         try:
             with answering(f"pod {namespace}/{name}"):
                 found = self.core.read_namespaced_pod(name, namespace, _request_timeout=TIMEOUT)
-        except ClusterError as error:
-            if getattr(error.__cause__, "status", None) == 404:  # noqa: PLR2004 - HTTP Not Found
-                return None
-            raise
+        except MissingError:
+            return None
         return pod_state(found) if found.metadata.uid == uid else None
 
     def secret(self, namespace: str, name: str, key: str) -> str:
@@ -240,6 +243,30 @@ class Cluster:
         finally:
             close_exec(streams)
 
+    def listed(self, plural: str, group: str = "", version: str = "v1") -> list[dict[str, Any]] | None:
+        """All objects of a kind, of all namespaces, as plain JSON; None: the server does not know the kind.
+
+        Raises:
+            ClusterError: the API server refused or did not answer.
+        """
+        lists = {
+            "nodes": self.core.list_node,
+            "pods": self.core.list_pod_for_all_namespaces,
+            "persistentvolumes": self.core.list_persistent_volume,
+            "persistentvolumeclaims": self.core.list_persistent_volume_claim_for_all_namespaces,
+        }
+        with answering(f"all {plural}"):
+            try:
+                if not group:
+                    found = self._api.sanitize_for_serialization(lists[plural](_request_timeout=TIMEOUT))
+                else:
+                    found = self.objects.list_cluster_custom_object(group, version, plural, _request_timeout=TIMEOUT)
+            except client.ApiException as error:
+                if error.status == _NOT_FOUND:
+                    return None
+                raise
+        return list(found["items"])
+
     def missing_permissions(self, permissions: Iterable[Permission]) -> list[Permission]:
         """Those of `permissions` that the API server says we do not have (SelfSubjectAccessReview)."""
         return [permission for permission in permissions if not self._allowed(permission)]
@@ -268,7 +295,8 @@ def answering(request: str) -> Iterator[None]:
     try:
         yield
     except client.ApiException as error:
-        raise ClusterError(f"{request}: {error.status} {error.reason}: {_message(error.body)}") from error
+        kind = MissingError if error.status == 404 else ClusterError  # noqa: PLR2004 - HTTP Not Found
+        raise kind(f"{request}: {error.status} {error.reason}: {_message(error.body)}") from error
     except HTTPError as error:
         raise ClusterError(f"{request}: {getattr(error, 'reason', None) or error}") from error
 

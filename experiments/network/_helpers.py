@@ -117,6 +117,13 @@ class Attempt:
             return "refused"
 
 
+def see(cluster: Cluster, attempts: Sequence[Attempt], wanted: Result) -> None:
+    """Raise NotSeenError unless each attempt has this result."""
+    for each in attempts:
+        if (result := each.result(cluster)) != wanted:
+            raise NotSeenError(f"{each}: {result}")
+
+
 def reference(pod: PodState) -> dict[str, str]:
     """How an undo finds a pod again."""
     return {"namespace": pod.namespace, "name": pod.name, "uid": pod.uid}

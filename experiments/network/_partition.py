@@ -21,6 +21,7 @@ from experiments.network._helpers import (
     helper_image,
     new_name,
     reference,
+    see,
 )
 from experiments.network._rules import Rules, dropped
 
@@ -80,7 +81,7 @@ class Partition:
         namespaces = sorted({helper.pod.namespace for helper in self.helpers.values()})
 
         def back() -> Proof:
-            _see(self.cluster, self._fail, "connected")
+            see(self.cluster, self._fail, "connected")
             return {**recovered(), "connects": [str(each) for each in self._fail]}
 
         return Injection(
@@ -142,8 +143,8 @@ class Partition:
             _nft(self.cluster, self.helpers[pod.uid], _APPLY, rules.ruleset(self.name))
 
     def _effect(self) -> Proof:
-        _see(self.cluster, self._fail, "timed out")
-        _see(self.cluster, self._work, "connected")
+        see(self.cluster, self._fail, "timed out")
+        see(self.cluster, self._work, "connected")
         counts = {
             pod.name: dropped(_nft(self.cluster, self.helpers[pod.uid], _LIST, self.name)) for pod, _ in self.cuts
         }
@@ -167,29 +168,40 @@ def rejoin(
     loaded, cluster = connected(context)
     proof: dict[str, Any] = {}
     for each in pods:
-        pod = find(cluster, each)
-        if pod is None:
-            proof[each["name"]] = "gone, and its network with it"
-            continue
         try:
-            proof[each["name"]] = _clean(cluster, pod, name, lambda: helper_image(loaded), timeout)
-        except (GivenUpError, ClusterError) as error:
+            proof[each["name"]] = await_seen(_Cleaning(loaded, cluster, each, name, timeout).look, timeout)
+        except GivenUpError as error:
             raise NotRestoredError(f"{each['name']}: {error}") from error
     return {"pods": proof, "connections": _try(cluster, name, attempts)}
 
 
-def _clean(cluster: Cluster, pod: PodState, name: str, image: Callable[[], str], timeout: float) -> str:
-    """Take the rules out of a pod, by the helper that made them or by another one; returns what was found."""
-    helper = Helper(pod, name)
-    phase, _ = helper.phase(cluster)
-    if phase == "waiting":
-        return "no rules: its helper never ran"
-    if phase == "ended":
-        helper = Helper(pod, new_name())
-        helper.add(cluster, image(), timeout)
-        await_running(cluster, [helper], timeout)
-    _nft(cluster, helper, _DELETE, name)
-    return "no rules left" + (", seen by a second helper" if phase == "ended" else "")
+@dataclass
+class _Cleaning:
+    """Taking the rules out of a pod, by the helper that made them, or by a second one where that has ended."""
+
+    loaded: Settings
+    cluster: Cluster
+    pod: dict[str, str]
+    name: str
+    life: float
+    _second: Helper | None = None
+
+    def look(self) -> str:
+        """Do what can be done now; returns what was found."""
+        pod = find(self.cluster, self.pod)
+        if pod is None:
+            return "gone, and its network with it"
+        helper = self._second or Helper(pod, self.name)
+        phase, reason = helper.phase(self.cluster)
+        if phase == "waiting" and self._second is None:
+            return "no rules: its helper never ran"
+        if phase == "ended":
+            self._second = Helper(pod, new_name())
+            self._second.add(self.cluster, helper_image(self.loaded), self.life)
+        if phase != "running":
+            raise NotSeenError(f"a helper that could look for rules does not run: {phase}: {reason}")
+        _nft(self.cluster, helper, _DELETE, self.name)
+        return "no rules left" + (", seen by a second helper" if self._second else "")
 
 
 def _try(cluster: Cluster, name: str, attempts: list[dict[str, Any]]) -> dict[str, str]:
@@ -202,17 +214,11 @@ def _try(cluster: Cluster, name: str, attempts: list[dict[str, Any]]) -> dict[st
             continue
         attempt = Attempt(helper, each["host"], each["port"])
         try:
-            await_seen(lambda attempt=attempt: _see(cluster, [attempt], "connected"), _SEE_CONNECTED)  # type: ignore[misc]
+            await_seen(lambda attempt=attempt: see(cluster, [attempt], "connected"), _SEE_CONNECTED)  # type: ignore[misc]
             results[str(attempt)] = "connected"
         except GivenUpError as given_up:
             results[str(attempt)] = str(given_up)
     return results
-
-
-def _see(cluster: Cluster, attempts: Sequence[Attempt], wanted: str) -> None:
-    for each in attempts:
-        if (result := each.result(cluster)) != wanted:
-            raise NotSeenError(f"{each}: {result}")
 
 
 def _nft(cluster: Cluster, helper: Helper, script: str, argument: str) -> str:

@@ -1,7 +1,7 @@
 """Workloads of the tests' own in a namespace of their own, so that faults on them disturb nobody."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ class Scratch:
     @contextmanager
     def having(self, *made: dict[str, Any]) -> Iterator[None]:
         """These objects, and the pods of those that have any Ready; gone afterwards."""
-        refs = [f"{each['kind'].lower()}/{each['metadata']['name']}" for each in made]
+        refs = [f"{each['kind'].lower()}/{each['metadata']['name']}" for each in made if "replicas" in each["spec"]]
         utils.create_from_yaml(self.admin, yaml_objects=list(made))
         try:
             for ref in refs:
@@ -120,8 +120,9 @@ class Scratch:
             yield
         finally:
             for each in made:
+                group, version = each["apiVersion"].split("/")
                 client.CustomObjectsApi(self.admin).delete_namespaced_custom_object(
-                    "apps", "v1", NAMESPACE, f"{each['kind'].lower()}s", each["metadata"]["name"]
+                    group, version, NAMESPACE, f"{each['kind'].lower()}s", each["metadata"]["name"]
                 )
 
     def await_ready(self, ref: str) -> None:
@@ -134,6 +135,20 @@ class Scratch:
                 raise NotSeenError(f"{ref}: {[(pod.name, pod.phase, pod.waiting) for pod in pods]}")
 
         await_seen(look, within=90)
+
+    @property
+    def settings_file(self) -> Path:
+        """The settings of the test."""
+        return settings.settings_file()
+
+    def lab_node_runs(self, name: str) -> None:
+        """Look whether a node of the lab has processes."""
+        if not any(each.name == name and each.running for each in lab.status().nodes):
+            raise NotSeenError(f"{name} does not run")
+
+    def await_(self, look: Callable[[], Any], within: float = 60) -> Any:
+        """Look until it does not raise NotSeenError."""
+        return await_seen(look, within)
 
     def kinds(self) -> list[str]:
         """What the experiment said, in order."""
