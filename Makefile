@@ -6,12 +6,15 @@ PYTHON ?= python3
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt 2>/dev/null | sha256sum | cut -c1-12)
 SCENARIO ?= broker-kill-leader
 
-.PHONY: drill test lint unit cluster bench packages install lab-down clean
+.PHONY: drill test test-all lint unit cluster bench packages install lab-down clean
 
 drill: install ## bring the lab up, kill a Kafka broker under load, judge it, write the report
 	@exec $(BIN)/drill run $(SCENARIO) --lab
 
 test: install lint ## everything that CI runs
+	@exec $(BIN)/python -m pytest -m "not slow"
+
+test-all: install lint ## every test there is
 	@exec $(BIN)/python -m pytest
 
 lint: install ## style, types, the layer contract

@@ -14,18 +14,27 @@ ROOT = Path(__file__).parents[2]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs the cluster."""
+    """Everything in this folder needs the cluster, and one lab serves the session: it grows, and goes at the end."""
     for item in items:
         if Path(item.path).parent == Path(__file__).parent:
             item.add_marker(pytest.mark.cluster)
+    items.sort(key=_stage)
+
+
+def _stage(item: pytest.Item) -> int:
+    """First what needs no more than Kafka, then what needs the whole platform, then what takes the lab down."""
+    names = getattr(item, "fixturenames", ())
+    return 2 if "lab_down" in names else 1 if "platform_up" in names else 0
 
 
 @pytest.fixture(scope="session")
 def lab_up() -> Iterator[None]:
-    """The lab is up; it is taken down when the tests are over."""
+    """The lab is up; it is taken down when the tests are over, unless it was up before them."""
+    before = lab.status().state
     lab.up()
     yield
-    lab.down()
+    if before != "up":
+        lab.down()
 
 
 @pytest.fixture(scope="session")

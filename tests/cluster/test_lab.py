@@ -1,27 +1,34 @@
 """The lab itself: what is in it when it is up, and that nothing is left of it when it is down.
 
-The last three tests take it down; it is up again after them, because what else runs in this session counts on it.
+The tests that take it down are the last of a session.
 """
 
+import base64
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import urllib.parse
+import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
+import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient
 from kubernetes import client, config
 
 import lab
-from lab import _cgroups
+from lab import _cgroups, _volumes
 from lab._addresses import NAME, STATE, kafka_bootstrap, kubeconfig
 from lab._artifacts import build
 from lab._group import Group
 from lab._kubectl import kubectl
+from lab._parts import PARTS
 from lab._run import run, until
 
 BROKER = "datahub-kafka-kafka-pool"
@@ -131,6 +138,115 @@ def test_what_dies_is_brought_back(core: client.CoreV1Api) -> None:
     assert in_broker(identity) == before
 
 
+def test_volumes_are_bounded(core: client.CoreV1Api) -> None:
+    """A broker's volume is as large as its node's file system for volumes, and not as the machine's disk."""
+    assert len(brokers(core)) == 3
+    size = int(in_broker("stat --file-system --format='%b %S' /var/lib/kafka | { read n s; echo $((n * s)); }"))
+    assert 0.95 * _volumes.SIZE < size <= _volumes.SIZE
+    assert len(_volumes.attached(STATE)) == len(lab.status().nodes)
+
+
+@pytest.mark.usefixtures("platform_up")
+def test_every_part_is_up_and_the_stand_in_says_what_it_is() -> None:
+    """All pods of all parts are ready, and whoever looks at the lab sees which of them is not the real thing."""
+    status = lab.status()
+    assert (status.state, status.problems) == ("up", ())
+    parts = {part.name: part for part in status.parts}
+    assert tuple(parts) == lab.PARTS
+    assert all(part.pods == part.ready > 0 for part in parts.values())
+    assert [part.name for part in parts.values() if "stand-in" in part.note] == ["dolphinscheduler"]
+
+
+@pytest.mark.usefixtures("platform_up")
+def test_up_with_fewer_parts_leaves_what_is_there(core: client.CoreV1Api) -> None:
+    """The same pods are there before and after."""
+
+    def pods() -> set[str]:
+        return {pod.metadata.uid for part in PARTS for pod in core.list_namespaced_pod(part.namespace).items}
+
+    before = pods()
+    lab.up(len(lab.status().nodes))
+    assert pods() == before
+    assert len(before) >= 16
+
+
+@pytest.mark.usefixtures("platform_up")
+def test_postgres_and_its_pool_answer_who_knows_the_password(core: client.CoreV1Api) -> None:
+    """On the host, with the Secret's password and with no other; and Kong's tables have rows."""
+    secret = core.read_namespaced_secret("kong-postgres", "kong").data
+    password = base64.b64decode(secret["password"]).decode()
+    hosts = ",".join(node.address for node in lab.status().nodes)
+    for port in (30432, 30632):
+        target = f"host={hosts} port={port} user=postgres dbname=kong connect_timeout=5"
+        with psycopg.connect(target, password=password, prepare_threshold=None) as connection:
+            assert connection.execute("SHOW max_connections").fetchone() == ("300",)
+            assert connection.execute(
+                "SELECT count(*) FROM routes JOIN services ON service_id = services.id"
+            ).fetchone() == (3,)
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            psycopg.connect(target, password="guessed")  # noqa: S106 - no password
+
+
+@pytest.mark.usefixtures("platform_up")
+def test_prometheus_sees_every_part() -> None:
+    """Each kind of target answers, with what stop conditions ask for; of what nobody exports it has nothing."""
+    nodes = len(lab.status().nodes)
+
+    def up() -> bool:
+        found = {job: len(values) for job in jobs if (values := ask(f'up{{job="{job}"}} == 1'))}
+        return found == jobs
+
+    jobs = {"apiserver": 1, "cadvisor": nodes, "kafka": 3, "kubelet": nodes, "postgres": 1, "prometheus": 1}
+    until(up, timeout=60, what=f"targets that answer: {jobs}")
+    for broker in ("underreplicatedpartitions", "offlinereplicacount", "isrshrinks_total"):
+        assert ask(f"kafka_server_replicamanager_{broker}") == [0, 0, 0]
+    assert max(ask("kafka_controller_kafkacontroller_offlinepartitionscount")) == 0
+    assert len(ask('kafka_network_request_milliseconds{request="Produce", quantile="0.99"}')) == 3
+    assert ask("pg_settings_max_connections") == [300]
+    assert ask("no_such_metric") == []
+
+
+def ask(query: str) -> list[float]:
+    """The values that Prometheus has for a query now."""
+    address = lab.status().nodes[0].address
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    question = urllib.parse.urlencode({"query": query})
+    with opener.open(f"http://{address}:30909/api/v1/query?{question}", timeout=10) as answer:
+        result = json.load(answer)["data"]["result"]
+    return [float(each["value"][1]) for each in result]
+
+
+@pytest.mark.usefixtures("platform_up")
+def test_postgres_comes_back_with_its_rows(core: client.CoreV1Api) -> None:
+    """A pod that was killed outright finds its volume again; the passwords are still those of the Secret."""
+    name, namespace = "kong-postgres-0", "kong"
+    secret = core.read_namespaced_secret("kong-postgres", namespace).data
+    password = base64.b64decode(secret["password"]).decode()
+    hosts = ",".join(node.address for node in lab.status().nodes)
+    target = f"host={hosts} port=30432 user=postgres dbname=kong connect_timeout=5"
+    mark = uuid.uuid4()
+    with psycopg.connect(target, password=password) as connection:
+        connection.execute("INSERT INTO consumers (id, username) VALUES (%s, %s)", [mark, str(mark)])
+    old = core.read_namespaced_pod(name, namespace).metadata.uid
+    core.delete_namespaced_pod(name, namespace, grace_period_seconds=0)
+
+    def back() -> bool:
+        try:
+            pod = core.read_namespaced_pod(name, namespace)
+        except client.ApiException as error:
+            if error.status != 404:
+                raise
+            return False
+        ready = any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions or ())
+        return ready and pod.metadata.uid != old
+
+    until(back, timeout=60, what=f"another {name} that is ready")
+    with psycopg.connect(target, password=password) as connection:
+        assert connection.execute("DELETE FROM consumers WHERE id = %s RETURNING username", [mark]).fetchone() == (
+            str(mark),
+        )
+
+
 def inventory() -> dict[str, list[str]]:
     """Everything of this machine that a lab could leave behind."""
     files = ("/var/lib/kubelet", "/var/lib/containerd", "/var/lib/cni", "/etc/cni", "/opt/cni", "/opt/containerd")
@@ -142,6 +258,7 @@ def inventory() -> dict[str, list[str]]:
         "links": sorted(run("ip", "-brief", "link").split("\n")),
         "routes": sorted(run("ip", "route", "show", "table", "all").split("\n")),
         "rules": run("nft", "list", "ruleset").split("\n"),
+        "loops": run("losetup", "--all").split("\n"),
         "cgroups": [str(root / NAME) for root in _cgroups.hierarchies() if (root / NAME).exists()],
         "files": [str(file) for file in (*files, *runs) if Path(file).exists()],
         "sysctls": [Path("/proc/sys", name).read_text() for name in sysctls],
@@ -163,24 +280,24 @@ def _processes() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def lab_down(lab_up: None) -> Iterator[dict[str, list[str]]]:  # noqa: ARG001 - order only
-    """The inventory of the machine without the lab, as each test leaves it; after them the lab is up again."""
+    """The inventory of the machine without the lab, as each test leaves it."""
     lab.down()
     yield inventory()
     lab.down()
-    lab.up()
 
 
 def test_lab_grows_and_down_leaves_nothing(lab_down: dict[str, list[str]]) -> None:
     """The machine is as it was before `up`; a second `down` and a status of nothing are no errors."""
     assert not lab_down["cgroups"]
     assert not {str(STATE), str(kubeconfig())}.intersection(lab_down["files"])
+    assert not [line for line in lab_down["loops"] if str(STATE) in line]
     lab.up(1)
     lab.up(2)
     assert [node.ready for node in lab.status().nodes] == [True, True]
     with pytest.raises(lab.LabPreflightError, match="2 nodes already"):
         lab.up(1)
     up = inventory()
-    for kind in ("processes", "links", "routes", "cgroups", "files"):
+    for kind in ("processes", "links", "routes", "loops", "cgroups", "files"):
         assert up[kind] != lab_down[kind], kind
     lab.down()
     lab.down()
@@ -206,3 +323,13 @@ def test_half_killed_up_can_be_completed_or_removed(lab_down: dict[str, list[str
         assert lab.status().state == state
         lab.down()
         assert inventory() == lab_down
+
+
+@pytest.mark.slow
+def test_down_leaves_nothing_of_the_whole_platform(lab_down: dict[str, list[str]]) -> None:
+    """Pods of every part, images that came later, volumes with data: all of it goes."""
+    lab.up(parts=lab.PARTS)
+    assert lab.status().state == "up"
+    lab.down()
+    assert inventory() == lab_down
+    assert lab.status().state == "down"

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+import lab
+from drill.cli import _lab, app
 from lab import _manifests, _parts, _secrets
 from lab._parts import DOLPHINSCHEDULER, KAFKA, MONITORING, PARTS, POSTGRES
 from lab.node import Node
@@ -89,3 +92,26 @@ def test_secrets_of_one_database_agree() -> None:
     pool = dict(line.replace('"', "").split() for line in made["kong", "kong-pgbouncer"]["userlist.txt"].splitlines())
     assert pool == {"postgres": server["password"], **{name: server[name] for name in ("kong", "dolphinscheduler")}}
     assert f":{server['exporter']}@" in made["monitoring", "postgres-exporter"]["data-source"]
+
+
+@pytest.mark.parametrize(
+    ("given", "parts"),
+    [
+        ([], {"kafka"}),
+        (["--with", "postgres", "--with", "monitoring"], {"kafka", "postgres", "monitoring"}),
+        (["--with", "all"], set(lab.PARTS)),
+    ],
+)
+def test_command_line_adds_parts_to_kafka(given: list[str], parts: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every part that the lab has can be asked for, one by one or all at once."""
+    asked = []
+    monkeypatch.setattr(lab, "up", lambda nodes, parts: asked.append((nodes, set(parts))))
+    result = CliRunner().invoke(app, ["lab", "up", *given])
+    assert result.exit_code == 0, result.output
+    assert asked == [(3, parts)]
+    assert {str(part) for part in _lab.Part} == {*lab.PARTS, "all"}
+
+
+def test_command_line_refuses_parts_that_there_are_not() -> None:
+    """As any wrong option."""
+    assert CliRunner().invoke(app, ["lab", "up", "--with", "trino"]).exit_code == 2
