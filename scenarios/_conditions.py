@@ -17,6 +17,8 @@ from scenarios._timeline import Tail
 
 BLIND = 5.0
 """A number that can't be had for so many seconds on end is missing; one lost answer is not."""
+_STALE = 5.0
+"""An observation of Kafka that is older, s, says nothing of now."""
 _PATIENCE = 2.0
 """Seconds after which a number that does not come is not had: a stop must not wait for it."""
 
@@ -182,7 +184,7 @@ def _stream(ledger: Ledger) -> str:
 
 def _observed(tail: Tail) -> float:
     seen = tail.last("observed.kafka", "observed.kafka-unreachable")
-    if seen is None or clock.now() - seen.t > BLIND:
+    if seen is None or clock.now() - seen.t > _STALE:
         raise MissingError("Kafka's metadata has not been looked at")
     if seen.kind == "observed.kafka-unreachable":
         raise MissingError(f"Kafka's metadata can't be had: {seen.data.get('error')}")
