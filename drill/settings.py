@@ -131,7 +131,10 @@ class PrometheusTarget(BaseModel):
 
 
 class Hooks(BaseModel):
-    """Commands that do to a node what Kubernetes can't; `{node}` stands for its name."""
+    """Commands that do to a node what Kubernetes can't; `{node}` stands for its name.
+
+    `{seconds}` in node_down stands for when the node should come back by itself, should nobody live to start it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -89,7 +89,9 @@ def preflight(
 
 
 def _targets(scenario: Scenario, plan: experiments.Plan) -> Check:
-    outside = [target for target in plan.targets if target.get("namespace") not in scenario.target.namespaces]
+    # A node is in no namespace; the pods on it that a fault would hit are targets of their own.
+    placed = [target for target in plan.targets if target["kind"] != "Node"]
+    outside = [target for target in placed if target.get("namespace") not in scenario.target.namespaces]
     if outside:
         names = ", ".join(map(_name, outside))
         return Check("targets", ok=False, detail=f"outside of the scenario's target.namespaces: {names}")
@@ -129,4 +131,5 @@ def _own_permissions(settings: Settings) -> tuple[Permission, ...]:
 
 def _name(target: dict[str, Any]) -> str:
     broker = f" (broker {target['broker']})" if target.get("broker") is not None else ""
-    return f"{target.get('kind')} {target.get('namespace')}/{target.get('name')}{broker}"
+    where = f"{namespace}/" if (namespace := target.get("namespace")) else ""
+    return f"{target.get('kind')} {where}{target.get('name')}{broker}"

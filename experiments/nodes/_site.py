@@ -1,6 +1,7 @@
 """Which node a fault means, what runs there, and whether it may be touched."""
 
 import fnmatch
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,19 @@ class Site:
             "pods": [f"{pod.namespace}/{pod.name}" for pod in self.hosted],
             **more,
         }
+
+    def pod_targets(self, pods: Sequence[PodState]) -> tuple[dict[str, Any], ...]:
+        """The pods on it that a fault hits, as plans and events name them."""
+        return tuple(
+            {
+                "kind": "Pod",
+                "namespace": pod.namespace,
+                "name": pod.name,
+                "uid": pod.uid,
+                "node": self.node.name,
+            }
+            for pod in pods
+        )
 
     def now(self) -> NodeState:
         """The node as it is now."""

@@ -81,7 +81,7 @@ def drain_node(
     return Injection(
         fault="drain_node",
         method="eviction",
-        targets=(here.as_target(evicts=[_name(pod) for pod in drain.meant]),),
+        targets=(here.as_target(), *here.pod_targets(drain.meant)),
         permissions=(
             *here.permissions("patch"),
             *(

@@ -52,7 +52,7 @@ def lose_node(
     return Injection(
         fault="lose_node",
         method="hook",
-        targets=(here.as_target(hook=" ".join(down)),),
+        targets=(here.as_target(hook=" ".join(down)), *here.pod_targets(here.drillable)),
         permissions=here.permissions(),
         inject=lambda: _run(down),
         effect=lambda: _lost(here),

@@ -69,10 +69,10 @@ def test_drain(web: Scratch) -> None:
     said = drain_node(node_of(web), hold=1)
     proof = said["proof"]
     assert proof["outcome"] == "drained"
-    assert set(proof["evicted"]) == set(said["targets"][0]["evicts"])
+    assert proof["evicted"] == [f"{each['namespace']}/{each['name']}" for each in said["targets"][1:]]
     assert not proof["refused"]
     assert all(not name.startswith(NAMESPACE) for name in proof["left_alone"])
-    assert web.kinds() == WHOLE_LIFE
+    assert list(dict.fromkeys(web.kinds())) == WHOLE_LIFE
 
 
 def test_a_drain_that_a_budget_refuses(web: Scratch) -> None:
@@ -83,7 +83,7 @@ def test_a_drain_that_a_budget_refuses(web: Scratch) -> None:
     assert said["proof"]["outcome"] == "refused"
     assert "disruption budget" in next(iter(said["proof"]["refused"].values()))
     assert before == {pod.uid for pod in web.pods(WEB)}
-    assert web.kinds() == WHOLE_LIFE
+    assert list(dict.fromkeys(web.kinds())) == WHOLE_LIFE
     assert nodes(web.cluster)[said["targets"][0]["name"]].available
 
 
@@ -111,7 +111,7 @@ def test_node_loss(web: Scratch) -> None:
     said = lose_node(node_of(web), hold=0)
     assert said["proof"]["node"] == "NotReady"
     assert said["proof"]["pods_not_ready"] >= 1
-    assert web.kinds() == WHOLE_LIFE
+    assert list(dict.fromkeys(web.kinds())) == WHOLE_LIFE
     assert nodes(web.cluster)[said["targets"][0]["name"]].available
     assert not rollback.pending()
 
@@ -123,7 +123,7 @@ def test_a_hook_that_stops_nothing(web: Scratch, monkeypatch: pytest.MonkeyPatch
     web.settings_file.write_text(web.settings_file.read_text() + HOOKS)
     with pytest.raises(ActivityFailed, match="is Ready"):
         lose_node(node_of(web), effect_timeout=2)
-    assert web.kinds() == FRUITLESS
+    assert list(dict.fromkeys(web.kinds())) == FRUITLESS
 
 
 @pytest.mark.slow
