@@ -5,6 +5,36 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
+class ServiceObjectives(BaseModel):
+    """What one service is held to instead of what the platform is; None: what the platform is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    mandatory: bool = Field(
+        default=True, description="its outage is the platform's; else it is held to its own objectives only"
+    )
+    client_outage: float | None = Field(default=None, ge=0, description="longest outage its clients may see, s")
+    min_client_outage: float | None = Field(default=None, ge=0, description="how long each of its paths must stop, s")
+    rto: float | None = Field(default=None, gt=0, description="recovery time objective on its worst path, s")
+    latency_p99: float | None = Field(default=None, gt=0, description="p99 of completion - intended time, s")
+    achieved_over_offered: float | None = Field(
+        default=None, gt=0, le=1, description="share of what it was offered that it must have acknowledged"
+    )
+
+
+class ServicesObjectives(BaseModel):
+    """The services that are held to something of their own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kafka: ServiceObjectives | None = Field(default=None, description="its paths are the topic's partitions")
+    postgres: ServiceObjectives | None = Field(default=None, description="transactions through the clients' pool")
+    dolphinscheduler: ServiceObjectives | None = Field(default=None, description="the API, and starts of workflows")
+
+
+SERVICES = tuple(ServicesObjectives.model_fields)
+
+
 class Objectives(BaseModel):
     """Objectives of one scenario; durations in seconds. None: not an objective of this scenario."""
 
@@ -30,9 +60,43 @@ class Objectives(BaseModel):
     )
     sustained: float = Field(default=5.0, gt=0, description="how long a path must stay good to count as recovered, s")
     recovery_timeout: float = Field(default=180.0, gt=0, description="how long recovery is awaited, s")
+    services: ServicesObjectives = Field(
+        default=ServicesObjectives(), description="what single services are held to instead"
+    )
+
+    def own(self, service: str) -> ServiceObjectives:
+        """What a service is held to on its own account."""
+        return getattr(self.services, service, None) or ServiceObjectives()
+
+    def of(self, service: str) -> Self:
+        """What a service is held to in all: where it has no objective of its own, the platform's holds.
+
+        A service that is not mandatory is held to nothing but its own.
+        """
+        own = self.own(service)
+        held = {name: value for name, value in own.model_dump(exclude={"mandatory"}).items() if value is not None}
+        if not own.mandatory:
+            held = {"client_outage": None, "min_client_outage": 0, "rto": None, "latency_p99": None} | held
+        return self.model_copy(update=held)
 
     @model_validator(mode="after")
     def _outage_bounds_in_order(self) -> Self:
-        if self.client_outage is not None and self.min_client_outage > self.client_outage:
-            raise ValueError("min_client_outage is larger than client_outage")
+        for _, held in self._all():
+            if held.client_outage is not None and held.min_client_outage > held.client_outage:
+                raise ValueError("min_client_outage is larger than client_outage")
         return self
+
+    @model_validator(mode="after")
+    def _recovery_is_awaited_as_long_as_it_may_take(self) -> Self:
+        for name, held in self._all():
+            if held.rto is not None and held.rto > self.recovery_timeout:
+                raise ValueError(
+                    f"{name}rto ({held.rto:g} s) is longer than recovery is awaited: raise recovery_timeout "
+                    f"({self.recovery_timeout:g} s)"
+                )
+        return self
+
+    def _all(self) -> list[tuple[str, Self]]:
+        """The platform's objectives, and those of each service that has some of its own."""
+        single = [name for name in SERVICES if getattr(self.services, name) is not None]
+        return [("", self), *((f"services.{name}.", self.of(name)) for name in single)]

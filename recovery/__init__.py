@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from recovery._judge import judge
     from recovery._run import timeline
-    from recovery._timeline import Outage, Path, Timeline
+    from recovery._timeline import Outage, Path, Service, Timeline
 
-__all__ = ["Outage", "Path", "Timeline", "judge", "timeline"]
+__all__ = ["Outage", "Path", "Service", "Timeline", "judge", "timeline"]
 
 _HOMES = {"judge": "recovery._judge", "timeline": "recovery._run"}
 

@@ -1,6 +1,7 @@
 """What a recovery check is: one function from a finished run to a finding, with its name, target and evidence."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from drill.errors import RecordIncompleteError
 from drill.objectives import Objectives
 from drill.verdicts import Outcome, Verdict
 from recovery._run import Run
+from recovery._traffic import Traffic
 
 _log = structlog.get_logger()
 
@@ -49,17 +51,19 @@ class Check:
     function: Callable[[Run], Finding]
     target: str | Target
     evidence: tuple[str, ...]
+    applies: Callable[[Run], bool]
 
     def __call__(self, run: Run) -> Verdict | None:
-        """The verdict; None when the scenario sets no objective for this check.
+        """The verdict; None when the scenario sets no objective for this check, or has nothing that it is about.
 
         Nothing is raised: what the function raises is an inconclusive verdict that says so.
         """
         target: str | None = None
         try:
             target = self.target if isinstance(self.target, str) else self.target(run.record.objectives)
-            if target is None:
+            if target is None or not self.applies(run):
                 return None
+            target = _in_its_words(target, run)
             finding = self.function(run)
         except RecordIncompleteError as error:
             finding = unsure(_sentence(run.reason(error)))
@@ -81,19 +85,78 @@ class Check:
         return tuple(path.relative_to(root).as_posix() for glob in self.evidence for path in sorted(root.glob(glob)))
 
 
-def check(*evidence: str, target: str | Target) -> Callable[[Callable[[Run], Finding]], Check]:
+def check(
+    *evidence: str, target: str | Target, applies: Callable[[Run], bool] = lambda _: True
+) -> Callable[[Callable[[Run], Finding]], Check]:
     """Make a check of a function; its name is the function's, in kebab-case.
 
     Args:
         evidence: globs of the files in the record that it rests on.
         target: what is held to, as text with its unit; or a function that reads it off the objectives, None when the
             scenario has no such objective.
+        applies: whether the run has what it is about.
     """
 
     def make(function: Callable[[Run], Finding]) -> Check:
-        return Check(function.__name__.replace("_", "-"), function, target, evidence)
+        return Check(function.__name__.replace("_", "-"), function, target, evidence, applies)
 
     return make
+
+
+def each_stream(
+    of: Callable[[Traffic], bool] = lambda _: True,
+) -> Callable[[Callable[[Traffic], Finding]], Callable[[Run], Finding]]:
+    """Make a check's function of one that judges a single stream; `of` says which streams it is about.
+
+    A stream that it is not about has nothing to do with the verdict, and a run that has none of them can't be judged.
+    """
+
+    def make(function: Callable[[Traffic], Finding]) -> Callable[[Run], Finding]:
+        @functools.wraps(function)
+        def judged(run: Run) -> Finding:
+            about = [traffic for traffic in run.traffic if of(traffic)]
+            if not about:
+                raise RecordIncompleteError("no load of this run is accounted for in that way")
+            return combined({each.name: functools.partial(function, each) for each in about}, run)
+
+        return judged
+
+    return make
+
+
+def combined(parts: Mapping[str, Callable[[], Finding]], run: Run) -> Finding:
+    """The finding of the only part; of several, the worst outcome, and what was found of each.
+
+    A part of which the record does not have what it needs is inconclusive, and keeps no other from being told.
+    """
+    if len(parts) == 1:
+        return next(iter(parts.values()))()
+    found = {name: _told(part, run) for name, part in parts.items()}
+    order = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
+    outcome = next(each for each in order if any(part.outcome is each for part in found.values()))
+    decisive = {name: each for name, each in found.items() if each.outcome is outcome}
+    actuals = [f"{name}: {each.actual}" for name, each in found.items() if each.actual is not None]
+    return Finding(
+        outcome,
+        " ".join(f"{name}: {each.reason}" for name, each in decisive.items()),
+        "; ".join(actuals) or None,
+        {"parts": {name: {**each.details, "outcome": str(each.outcome)} for name, each in found.items()}},
+    )
+
+
+def _told(part: Callable[[], Finding], run: Run) -> Finding:
+    try:
+        return part()
+    except RecordIncompleteError as error:
+        return unsure(_sentence(run.reason(error)))
+
+
+def _in_its_words(target: str, run: Run) -> str:
+    """A target in what the run's records are called; where that can't be known, records is what they are called."""
+    try:
+        return target.replace("records", run.nouns)
+    except RecordIncompleteError:
+        return target
 
 
 def counted(number: int, noun: str) -> str:

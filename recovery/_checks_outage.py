@@ -4,17 +4,52 @@ A measured outage may be too long by as much as the load generator stalled (`Tim
 threshold is not seen at all. A verdict that either could turn is inconclusive.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 from drill.errors import RecordIncompleteError
-from drill.objectives import Objectives
-from recovery._check import Finding, check, failed, passed, unsure
+from drill.objectives import SERVICES, Objectives, ServiceObjectives
+from recovery._check import Finding, check, combined, failed, passed, unsure
 from recovery._run import Run
-from recovery._timeline import Path, Timeline
+from recovery._timeline import Path, Service, Timeline
+
+Line = Timeline | Service
+"""What is measured: the platform, or one of several services."""
 
 
 def _outage_target(objectives: Objectives) -> str:
-    at_least = f">= {objectives.min_client_outage:g} s" if objectives.min_client_outage else None
-    at_most = None if objectives.client_outage is None else f"<= {objectives.client_outage:g} s"
-    return " and ".join(bound for bound in (at_least, at_most) if bound) or "it ends"
+    own = ((name, _bounds(objectives.own(name))) for name in SERVICES)
+    return ", ".join([_bounds(objectives) or "it ends", *(f"{name} {bounds}" for name, bounds in own if bounds)])
+
+
+def _bounds(held: Objectives | ServiceObjectives) -> str:
+    at_least = f">= {held.min_client_outage:g} s" if held.min_client_outage else None
+    at_most = None if held.client_outage is None else f"<= {held.client_outage:g} s"
+    return " and ".join(bound for bound in (at_least, at_most) if bound)
+
+
+def _rto_target(objectives: Objectives) -> str | None:
+    held = {"": objectives.rto} | {f"{name} ": objectives.own(name).rto for name in SERVICES}
+    return ", ".join(f"{whose}<= {limit:g} s" for whose, limit in held.items() if limit is not None) or None
+
+
+def _each_service(
+    run: Run, judge: Callable[[Line, Objectives], Finding], *, about: Callable[[Objectives, bool], bool]
+) -> Finding:
+    """What `judge` finds of the platform where one service was loaded, and of each of several.
+
+    A service is passed over where `about`, asked with its objectives and whether it is mandatory, says so.
+    """
+    line, objectives = run.timeline, run.record.objectives
+    if len(line.services) <= 1:
+        return judge(line, objectives.of(line.services[0].name) if line.services else objectives)
+    held = {service: objectives.of(service.name) for service in line.services}
+    parts = {
+        service.name: partial(judge, service, its) for service, its in held.items() if about(its, service.mandatory)
+    }
+    if not parts:
+        raise RecordIncompleteError("no service that was loaded has such an objective")
+    return combined(parts, run)
 
 
 @check("load/*/rates.u32", "load/*/lag.u32", "events.jsonl", target=_outage_target)
@@ -24,8 +59,16 @@ def client_outage(run: Run) -> Finding:
     One that was not seen to end has a lower bound only: over the objective, or without one over the time for which
     recovery is awaited, it fails; below that nothing is known. A path that was silent for less than
     `min_client_outage` (writes must stop when too few replicas are in sync) fails too, however long others were out.
+    Of several services each is held to its own bounds, or to the platform's where it has none.
     """
-    line, objectives = run.timeline, run.record.objectives
+
+    def about(its: Objectives, mandatory: bool) -> bool:
+        return mandatory or bool(_bounds(its))
+
+    return _each_service(run, _judge_outage, about=about)
+
+
+def _judge_outage(line: Line, objectives: Objectives) -> Finding:
     at_least, error = _known(line.outage_at_least, line, "outage"), _known(line.error, line, "error")
     actual = _text(line.outage, at_least, line)
     details = {
@@ -53,11 +96,18 @@ def client_outage(run: Run) -> Finding:
     "load/*/rates.u32",
     "load/*/lag.u32",
     "events.jsonl",
-    target=lambda o: None if o.rto is None else f"<= {o.rto:g} s",
+    target=_rto_target,
 )
 def rto(run: Run) -> Finding:
-    """t5 - t0 on the worst path is within the objective: of each outage, from the fault that it follows."""
-    line, objective = run.timeline, run.record.objectives.rto
+    """t5 - t0 on the worst path is within the objective: of each outage, from the fault that it follows.
+
+    The platform's is that of its slowest mandatory service; a service with an objective of its own is held to that.
+    """
+    return _each_service(run, _judge_rto, about=lambda its, _mandatory: its.rto is not None)
+
+
+def _judge_rto(line: Line, objectives: Objectives) -> Finding:
+    objective = objectives.rto
     at_least, error = _known(line.rto_at_least, line, "rto"), _known(line.error, line, "error")
     actual = _text(line.rto, at_least, line)
     if objective is not None and at_least - error > objective:
@@ -71,13 +121,13 @@ def rto(run: Run) -> Finding:
     return passed(f"Every path was good again {line.rto:.2f} s after the fault or sooner.", actual)
 
 
-def _known(value: float | None, line: Timeline, name: str) -> float:
+def _known(value: float | None, line: Line, name: str) -> float:
     if value is None:
         raise RecordIncompleteError(line.unmeasured[name])
     return value
 
 
-def _doubt(line: Timeline, limit: float | None, measured: float, error: float) -> str | None:
+def _doubt(line: Line, limit: float | None, measured: float, error: float) -> str | None:
     """Why a measured time that isn't over the limit for certain may be so nevertheless."""
     if limit is None:
         return None
@@ -92,7 +142,7 @@ def _doubt(line: Timeline, limit: float | None, measured: float, error: float) -
     return None
 
 
-def _doubt_of_silence(line: Timeline, must_stop: float, error: float) -> str | None:
+def _doubt_of_silence(line: Line, must_stop: float, error: float) -> str | None:
     """Why a path that isn't known to have gone on may have done so nevertheless."""
     least = min(line.paths, key=_silence)
     if not must_stop or _silence(least) - error >= must_stop:
@@ -113,7 +163,7 @@ def _silence(path: Path) -> float:
     return max((outage.silence for outage in path.outages if outage.t0 is not None), default=0.0)
 
 
-def _text(measured: float | None, at_least: float, line: Timeline) -> str:
+def _text(measured: float | None, at_least: float, line: Line) -> str:
     if measured is None:
         return f"at least {at_least:.2f} s"
     if not line.outages:
@@ -121,7 +171,7 @@ def _text(measured: float | None, at_least: float, line: Timeline) -> str:
     return f"{measured:.2f} s"
 
 
-def _worst(line: Timeline) -> str:
+def _worst(line: Line) -> str:
     if not line.outages:
         return "No path was silent for long enough to be out."
     return f"The longest outage was that of {max(line.outages, key=lambda outage: outage.at_least).path}."

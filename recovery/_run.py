@@ -1,17 +1,13 @@
 """What the checks ask of a finished run, each thing read from the record once."""
 
-import math
 from functools import cached_property
-from typing import Any
-
-import numpy as np
 
 from drill.errors import RecordIncompleteError
-from drill.ledger import Accounting, Ledger, account, ledgers
+from drill.ledger import Ledger, ledgers, streams
 from drill.record import Event, RunRecord
-from drill.series import ClientSeries, client_series
 from recovery._measure import measure
 from recovery._timeline import Timeline
+from recovery._traffic import Traffic
 
 
 class Run:
@@ -30,62 +26,26 @@ class Run:
         return ledgers(self.record)
 
     @cached_property
-    def accounting(self) -> Accounting:
-        """The books of all producers together."""
-        return account(self.ledgers)
+    def traffic(self) -> tuple[Traffic, ...]:
+        """What each load sent, by service and name."""
+        return tuple(Traffic(self, stream) for stream in streams(self.record))
 
-    @cached_property
-    def series(self) -> ClientSeries:
-        """What the clients saw, in bins of 10 ms."""
-        return client_series(self.record)
-
-    @cached_property
-    def drain(self) -> dict[str, Any]:
-        """How the topic was read back."""
-        found = self.record.evidence("drain")
-        if not isinstance(found, dict) or not isinstance(found.get("partitions"), dict) or "complete" not in found:
-            raise RecordIncompleteError("evidence/drain.json does not say what was read")
-        return found
+    @property
+    def nouns(self) -> str:
+        """What the accounted records of the run are called, in the plural."""
+        nouns = dict.fromkeys(f"{each.noun}s" for each in self.traffic if each.accounted)
+        *most, last = nouns or ("records",)
+        return f"{', '.join(most)} or {last}" if most else last
 
     def events_of(self, kind: str) -> tuple[Event, ...]:
         """The events of one kind; a time line on which not even the run's start is can't say that there were none."""
         self.record.first("run.started")
         return self.record.events_of(kind)
 
-    def read(self, what: str) -> int:
-        """A count of the drain (read, ours, corrupt, ...) over all partitions."""
-        return sum(int(partition[what]) for partition in self.drain["partitions"].values())
-
-    @cached_property
-    def drain_trouble(self) -> str | None:
-        """Why what the drain did not find may be there nevertheless; None when the topic was read to its end."""
-        if not self.drain["complete"]:
-            return f"the drain did not end ({self.drain.get('reason')})"
-        if unread := sum(max(0, each["end"] - each["reached"]) for each in self.drain["partitions"].values()):
-            return f"{unread} offsets were not reached"
-        expected = {str(partition) for partition in range(self.ledgers[0].header.partitions)}
-        if missing := expected - self.drain["partitions"].keys():
-            return f"partition {', '.join(sorted(missing))} was not read"
-        flushed = {event.data["producer_id"]: event.t for event in self.events_of("load.stopped")}
-        # A producer that died flushed nothing; what it left is indeterminate at worst.
-        alive = {ledger.header.producer_id for ledger in self.ledgers if ledger.closed}
-        if any(flushed.get(producer, math.inf) > self.drain["started"] for producer in alive | flushed.keys()):
-            return "the end offsets were not seen to be taken after the load's last flush"
-        # Offsets have holes where foreign transactions were; on a topic that is ours alone there can be none.
-        holes = sum(each["end"] - each["start"] - each["read"] for each in self.drain["partitions"].values())
-        if holes > 0 and not self.read("foreign"):
-            return f"{holes} offsets were skipped"
-        return None
-
     @cached_property
     def timeline(self) -> Timeline:
         """t0 to t6 and the outages."""
         return measure(self)
-
-    @property
-    def topic(self) -> str:
-        """The topic under load."""
-        return self.ledgers[0].header.topic
 
     @property
     def sustained(self) -> float:
@@ -125,14 +85,6 @@ class Run:
         if ended - started < SHORTEST_BASELINE:
             raise RecordIncompleteError(f"the baseline lasted {ended - started:.2f} s, under {SHORTEST_BASELINE:g} s")
         return started, ended
-
-    @cached_property
-    def load_end(self) -> float:
-        """When the last record was to be sent, epoch seconds: the end of arrivals."""
-        busy = np.flatnonzero(self.series.offered.any(axis=0))
-        if busy.size == 0:
-            raise RecordIncompleteError("no record was offered")
-        return self.series.start + float(busy[-1] + 1) * self.series.bin
 
 
 SHORTEST_BASELINE = 1.0
