@@ -1,8 +1,9 @@
 """`drill lab up|down|status` and `drill doctor`: the embedded cluster."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,23 @@ from drill.interruption import InterruptedRunError, deferred
 
 LAB_CONTEXT = "drill-lab"
 
-_lab = typer.Typer(no_args_is_help=True, help="The embedded cluster: a real Kubernetes with a real Kafka, no Docker.")
+_lab = typer.Typer(
+    no_args_is_help=True, help="The embedded cluster: a real Kubernetes with a real platform, no Docker."
+)
+
+
+class Part(StrEnum):
+    """What `--with` takes."""
+
+    KAFKA = "kafka"
+    POSTGRES = "postgres"
+    DOLPHINSCHEDULER = "dolphinscheduler"
+    MONITORING = "monitoring"
+    ALL = "all"
+
+
+_node = typer.Typer(no_args_is_help=True, help="The power of one node of the lab.")
+_lab.add_typer(_node, name="node")
 
 
 def register(app: typer.Typer) -> None:
@@ -47,10 +64,18 @@ def lab_kubeconfig() -> Path:
 
 
 @contextmanager
-def on_the_lab() -> Iterator[None]:
-    """The lab is up for the block, and stays up after it; whatever interrupts takes it down again."""
+def on_the_lab(namespaces: Iterable[str], systems: Iterable[str]) -> Iterator[None]:
+    """The lab is up for the block, and stays up after it; whatever interrupts takes it down again.
+
+    Args:
+        namespaces: what is in them is up.
+        systems: they are up, too, wherever they are.
+    """
+    import lab  # noqa: PLC0415 - lazy
+
     try:
-        up()
+        with clear_errors():
+            lab.up(parts=[*lab.for_namespaces(namespaces), *systems])
         yield
     except (InterruptedRunError, InterruptedEarlyError) as error:
         say(f"interrupted ({error}): taking the lab down")
@@ -76,15 +101,22 @@ def take_down() -> None:
 
 
 @_lab.command()
-def up(nodes: Annotated[int, typer.Option("--nodes", min=1, max=5, help="How many nodes.")] = 3) -> None:
-    """Bring the lab up; idempotent, cached, and goes on where a killed one stopped.
+def up(
+    nodes: Annotated[int, typer.Option("--nodes", min=1, max=5, help="How many nodes.")] = 3,
+    more: Annotated[
+        list[Part] | None, typer.Option("--with", help="A part of the platform beside Kafka; may be repeated.")
+    ] = None,
+) -> None:
+    """Bring the lab up; idempotent, cached, goes on where a killed one stopped, and grows by what is asked for.
 
-    Example: drill lab up --nodes 3
+    Example: drill lab up --with postgres --with monitoring
     """
     import lab  # noqa: PLC0415 - lazy
 
+    asked = set(more or ())
+    parts = set(Part) - {Part.ALL} if Part.ALL in asked else asked | {Part.KAFKA}
     with clear_errors():
-        lab.up(nodes)
+        lab.up(nodes, parts)
 
 
 @_lab.command()
@@ -94,6 +126,35 @@ def down() -> None:
     Example: drill lab down
     """
     take_down()
+
+
+@_node.command()
+def stop(
+    name: Annotated[str, typer.Argument(help="The node: node2.")],
+    seconds: Annotated[
+        float | None, typer.Option("--for", min=0, help="Seconds after which it starts again by itself.")
+    ] = None,
+) -> None:
+    """Take the power from a node: all that runs on it is killed, and it is off the network.
+
+    Example: drill lab node stop node2 --for 300
+    """
+    import lab  # noqa: PLC0415 - lazy
+
+    with clear_errors():
+        lab.stop_node(name, seconds)
+
+
+@_node.command()
+def start(name: Annotated[str, typer.Argument(help="The node: node2.")]) -> None:
+    """Give a node its power back, with the disk that it had; does nothing where it runs.
+
+    Example: drill lab node start node2
+    """
+    import lab  # noqa: PLC0415 - lazy
+
+    with clear_errors():
+        lab.start_node(name)
 
 
 @_lab.command()
@@ -118,6 +179,9 @@ def status(output: AsOutput = Output.TEXT) -> None:
     for pod in found.pods:
         ready = "Ready" if pod.ready else "not ready"
         typer.echo(f"{pod.namespace}/{pod.name}  {pod.node}  {pod.phase}  {ready}  {pod.restarts} restarts")
+    for part in found.parts:
+        note = f"  ({part.note})" if part.note else ""
+        typer.echo(f"{part.name:<18}{part.ready}/{part.pods} pods Ready in {part.namespace}{note}")
     typer.echo(f"kafka: {found.kafka}\nkubeconfig: {found.kubeconfig} (context {LAB_CONTEXT})")
 
 

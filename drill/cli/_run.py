@@ -1,4 +1,4 @@
-"""`drill run`, `drill plan`, `drill rollback`: the commands that meet a cluster."""
+"""`drill run`, `drill plan`: the commands that meet a cluster."""
 
 import os
 import secrets
@@ -14,7 +14,6 @@ from drill.cli._common import (
     Context,
     Kubeconfig,
     Output,
-    RunFolder,
     Runs,
     configure_logging,
     leave,
@@ -45,7 +44,6 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command()(run)
     app.command()(plan)
-    app.command()(rollback)
 
 
 def run(
@@ -89,7 +87,8 @@ def run(
     def narrate(line: str) -> None:
         say(f"[{time.monotonic() - begun:6.1f} s] {line}")
 
-    with on_the_lab() if lab else nullcontext():
+    systems = {load.system for load in drill.scenario.load} | ({"monitoring"} if drill.scenario.stop.promql else set())
+    with on_the_lab(drill.scenario.target.namespaces, systems) if lab else nullcontext():
         done = runner.run(drill, chosen, narrate, seed)
         outcome = judge_and_report(done.record, output=output, junit=junit)
         for refusal in done.refusals:
@@ -134,9 +133,9 @@ def plan(
     if output is Output.JSON:
         print_json({"scenario": drill.scenario.name, "context": chosen.context, "seed": seed, **found.as_dict()})
     else:
-        load = drill.scenario.load
         typer.echo(f"{drill.scenario.name} on {chosen.context}: {drill.scenario.description}")
-        typer.echo(f"load: {load.rate:,.0f} records/s to {load.topic}, acks={load.acks}")
+        for load in drill.scenario.load:
+            typer.echo(f"load: {load.words}")
         typer.echo("would hit:")
         for target in found.targets:
             typer.echo("  " + ", ".join(f"{key} {value}" for key, value in target.items() if value is not None))
@@ -150,23 +149,3 @@ def plan(
             typer.echo(f"chosen at random; `drill run --seed {seed}` makes the same choice")
         typer.echo("nothing was touched")
     leave(ExitCode.INCONCLUSIVE if found.refusals else ExitCode.PASS)
-
-
-def rollback(run: RunFolder, context: Context = None, kubeconfig: Kubeconfig = None) -> None:
-    """Undo what a run that died has left, from its write-ahead rollback log.
-
-    Example: drill rollback runs/broker-kill/20261123T060000Z
-    """
-    configure_logging(verbose=False)
-    from drill import rollback as log  # noqa: PLC0415 - lazy
-    from drill.record import RECORD_VARIABLE, RunRecord  # noqa: PLC0415 - lazy
-
-    record = RunRecord.open(run)
-    settings(context=context or record.scenario["target"]["context"], kubeconfig=kubeconfig)
-    os.environ[RECORD_VARIABLE] = str(record.path)
-    results = record.amend(lambda: log.undo_pending(record.path / log.FILE))
-    for result in results:
-        typer.echo(f"undone {result.undo}" if result.ok else f"NOT UNDONE {result.undo}: {result.error}")
-    if not results:
-        typer.echo("nothing to undo")
-    leave(ExitCode.PASS if all(result.ok for result in results) else ExitCode.ROLLBACK_FAILED)
