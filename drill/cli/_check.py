@@ -1,0 +1,114 @@
+"""`drill check`: the daily checklist and the weaknesses of a platform; read only."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from xml.etree import ElementTree as ET
+
+import typer
+
+from drill.cli._common import (
+    AsOutput,
+    Context,
+    Kubeconfig,
+    Output,
+    configure_logging,
+    leave,
+    print_json,
+    say,
+    settings,
+)
+from drill.verdicts import Outcome
+
+if TYPE_CHECKING:
+    from experiments.checklist import Finding
+
+_WORST_FIRST = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
+_WIDTH = 160
+"""Columns of a table that nobody watches."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(check)
+
+
+def check(
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    output: AsOutput = Output.TEXT,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML here as well.")] = None,
+    weaknesses: Annotated[
+        bool, typer.Option("--weaknesses/--no-weaknesses", help="Also tell what would go wrong in the first fault.")
+    ] = True,
+) -> None:
+    """Look over the platform, read only: the daily checklist, and weaknesses that no fault has shown yet.
+
+    Example: drill check --context drill-lab
+
+    Exits with 1 when something is wrong or weak, with 3 when something could not be seen.
+    """
+    configure_logging(verbose=False)
+    from drill.cluster import Cluster  # noqa: PLC0415 - lazy
+    from experiments import checklist  # noqa: PLC0415 - lazy
+
+    chosen = settings(context=context, kubeconfig=kubeconfig)
+    found = list(
+        checklist.look(chosen, Cluster.connect(chosen), lambda name: say(f"looking: {name}"), weaknesses=weaknesses)
+    )
+    found.sort(key=lambda each: (each.weakness, _WORST_FIRST.index(each.outcome)))
+    outcome = next((each for each in _WORST_FIRST if each in {one.outcome for one in found}), Outcome.INCONCLUSIVE)
+    missing = checklist.undeclared(chosen)
+    if junit is not None:
+        junit.write_text(_junit(found))
+    if output is Output.JSON:
+        findings = [each.as_dict() for each in found]
+        print_json({"outcome": outcome, "context": chosen.context, "findings": findings, "not_checked": missing})
+    else:
+        _print(found)
+        for system in missing:
+            typer.echo(f"not checked: {system} is not declared in the settings of {chosen.context}")
+        typer.echo(f"{outcome.upper()}  {_count(found)}")
+    leave(outcome.exit_code)
+
+
+def _print(found: Sequence["Finding"]) -> None:
+    import sys  # noqa: PLC0415 - lazy
+
+    from rich.console import Console  # noqa: PLC0415 - lazy
+    from rich.table import Table  # noqa: PLC0415 - lazy
+    from rich.text import Text  # noqa: PLC0415 - lazy
+
+    colours = {Outcome.FAIL: "red", Outcome.INCONCLUSIVE: "yellow", Outcome.PASS: "green"}
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDTH)
+    for title, weakness in (("today", False), ("weaknesses", True)):
+        lines = [each for each in found if each.weakness is weakness]
+        if not lines:
+            continue
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+        for heading, share in (("", 0), ("check", 0), ("what", 2), ("found", 3), ("remedy", 3)):
+            table.add_column(heading, ratio=share or None, no_wrap=not share)
+        for each in lines:
+            outcome = Text(each.outcome.upper(), style=colours[each.outcome])
+            table.add_row(outcome, each.check, Text(each.object), Text(each.reason), Text(each.remedy))
+        console.print(table)
+        console.print()
+
+
+def _count(found: Sequence["Finding"]) -> str:
+    of = {outcome: sum(each.outcome is outcome for each in found) for outcome in _WORST_FIRST}
+    return ", ".join(f"{number} {outcome}" for outcome, number in of.items() if number)
+
+
+def _junit(found: Sequence["Finding"]) -> str:
+    """A test case for each line; what could not be seen is an error, so that no gate passes it."""
+    suite = ET.Element("testsuite", {"name": "drill.check", "tests": str(len(found)), "skipped": "0"})
+    for each in found:
+        case = ET.SubElement(suite, "testcase", {"classname": f"drill.check.{each.check}", "name": each.object})
+        if each.outcome is not Outcome.PASS:
+            kind = "failure" if each.outcome is Outcome.FAIL else "error"
+            ET.SubElement(case, kind, {"type": each.outcome, "message": each.reason}).text = each.remedy
+    suite.set("failures", str(len(suite.findall("*/failure"))))
+    suite.set("errors", str(len(suite.findall("*/error"))))
+    ET.indent(suite)
+    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
