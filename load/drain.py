@@ -9,10 +9,11 @@ from drill.record import RunRecord
 from drill.settings import Settings
 from load._drain_rows import drain_rows
 from load._drain_topic import drain_topic
+from load._drain_workflows import drain_workflows
 from load._drained import Drained
 
 _Drain = Callable[[RunRecord, Stream, Settings, float], Drained]
-_DRAINS: dict[str, _Drain] = {"kafka": drain_topic, "postgres": drain_rows}
+_DRAINS: dict[str, _Drain] = {"kafka": drain_topic, "postgres": drain_rows, "dolphinscheduler": drain_workflows}
 """How each system is read back."""
 
 

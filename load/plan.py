@@ -141,6 +141,7 @@ class DolphinSchedulerPlan(Arrivals):
     timeout: float = Field(
         default=10.0, gt=0, description="longest wait for a free connection, and again for an answer, s"
     )
+    lasts: float = Field(default=1.0, ge=0, le=3600, description="how long a started workflow lasts, s")
     completion_timeout: float = Field(
         default=120.0, gt=0, description="how long the drain waits for the started workflows to end, s"
     )

@@ -6,6 +6,7 @@ A run involves the services that it loads, and those that live in the namespaces
 from drill.cluster import Cluster
 from drill.settings import Settings
 from scenarios._services._service import Check, Looked, Service
+from scenarios._services.dolphinscheduler import DolphinScheduler
 from scenarios._services.kafka import Kafka
 from scenarios._services.pods import Pods
 from scenarios._services.postgres import Postgres
@@ -13,7 +14,11 @@ from scenarios.model import Scenario
 
 __all__ = ["Check", "Looked", "Service", "involved", "services"]
 
-_KINDS: dict[str, type[Kafka | Postgres]] = {"kafka": Kafka, "postgres": Postgres}
+_KINDS: dict[str, type[Kafka | Postgres | DolphinScheduler]] = {
+    "kafka": Kafka,
+    "postgres": Postgres,
+    "dolphinscheduler": DolphinScheduler,
+}
 
 
 def involved(scenario: Scenario, settings: Settings) -> tuple[str, ...]:
