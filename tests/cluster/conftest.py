@@ -29,11 +29,11 @@ def _stage(item: pytest.Item) -> int:
 
 @pytest.fixture(scope="session")
 def lab_up() -> Iterator[None]:
-    """The lab is up; it is taken down when the tests are over, unless it was up before them."""
-    before = lab.status().state
+    """The lab is up; it is taken down when the tests are over, unless it was running before them."""
+    before = any(node.running for node in lab.status().nodes)
     lab.up()
     yield
-    if before != "up":
+    if not before:
         lab.down()
 
 
