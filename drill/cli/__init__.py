@@ -1,4 +1,4 @@
-"""The front door: `drill run|plan|validate|list|schema|check|judge|report|abort|rollback|freeze|unfreeze|doctor|lab`.
+"""The front door: the commands that `drill --help` lists.
 
 Data goes to stdout, everything else to stderr. A room is imported by the command that needs it, when it is called,
 so that `drill --help` answers at once.
@@ -8,7 +8,7 @@ import os
 import sys
 from typing import NoReturn
 
-from drill.cli import _brakes, _check, _lab, _record, _run, _scenario
+from drill.cli import _brakes, _check, _lab, _rbac, _record, _run, _scenario
 from drill.cli._common import app, say
 from drill.errors import DrillError
 from drill.exits import ExitCode
@@ -16,7 +16,7 @@ from drill.interruption import InterruptedRunError, Interruption
 
 __all__ = ["app", "main"]
 
-for _commands in (_run, _brakes, _scenario, _check, _record, _lab):
+for _commands in (_run, _brakes, _scenario, _check, _rbac, _record, _lab):
     _commands.register(app)
 
 

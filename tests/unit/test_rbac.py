@@ -1,0 +1,110 @@
+"""Manifests say just what permissions say, in as few rules as they can."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from drill import settings as settings_module
+from drill.cluster import Permission
+from drill.errors import InputError, RefusedError
+from drill.settings import ContextSettings, KafkaTarget
+from scenarios import rbac, reader
+from scenarios._services import Check
+from scenarios.preflight import Preflight
+
+
+def _rules(*permissions: Permission) -> dict[str, Any]:
+    """The rules by kind and namespace."""
+    made = rbac.manifest(permissions, "drill-x", "drill", "ops")
+    return {
+        f"{each['kind']} {each['metadata'].get('namespace', '')}".strip(): each["rules"]
+        for each in made
+        if "rules" in each
+    }
+
+
+def test_verbs_on_the_same_objects_are_one_rule() -> None:
+    """And objects with the same verbs."""
+    assert _rules(
+        Permission("get", "deployments", "a", group="apps", name="api"),
+        Permission("patch", "deployments", "a", group="apps", name="api"),
+        Permission("get", "deployments", "a", group="apps", name="worker"),
+        Permission("patch", "deployments", "a", group="apps", name="worker"),
+        Permission("create", "pods", "a", subresource="exec"),
+    ) == {
+        "Role a": [
+            {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]},
+            {
+                "apiGroups": ["apps"],
+                "resources": ["deployments"],
+                "resourceNames": ["api", "worker"],
+                "verbs": ["get", "patch"],
+            },
+        ]
+    }
+
+
+def test_what_is_granted_for_all_needs_no_name() -> None:
+    """A narrower rule beside a wider one would say nothing; another verb keeps its own."""
+    assert _rules(
+        Permission("get", "pods", "a"),
+        Permission("get", "pods", "a", name="one"),
+        Permission("delete", "pods", "a", name="one"),
+    ) == {
+        "Role a": [
+            {"apiGroups": [""], "resources": ["pods"], "resourceNames": ["one"], "verbs": ["delete"]},
+            {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},
+        ]
+    }
+
+
+def test_only_what_has_no_namespace_is_of_the_whole_cluster() -> None:
+    """A ClusterRole for nodes, a Role in each namespace, and the same account bound to all of them."""
+    made = rbac.manifest(
+        (Permission("list", "nodes"), Permission("list", "pods", "a"), Permission("list", "pods", "b")),
+        *("drill-x", "me", "ops"),
+    )
+    kinds = [(each["kind"], each["metadata"].get("namespace")) for each in made]
+    assert kinds == [
+        ("ServiceAccount", "ops"),
+        ("ClusterRole", None),
+        ("ClusterRoleBinding", None),
+        ("Role", "a"),
+        ("RoleBinding", "a"),
+        ("Role", "b"),
+        ("RoleBinding", "b"),
+    ]
+    subjects = [each["subjects"] for each in made if "subjects" in each]
+    assert subjects == [[{"kind": "ServiceAccount", "name": "me", "namespace": "ops"}]] * 3
+    assert list(yaml.safe_load_all(yaml.safe_dump_all(made))) == made
+
+
+def test_a_family_is_the_system_whose_fault_it_is() -> None:
+    """Whatever is made ready before it."""
+    assert rbac.family(reader.read(reader.find("broker-kill"))) == "kafka"
+    assert rbac.family(reader.read(reader.find("durability-control"))) == "kafka"
+    assert {each.scenario.name for each in rbac.find(["kafka"])} == set(rbac.families()["kafka"])
+
+
+def test_a_name_is_found_once_and_an_unknown_one_is_told_the_families() -> None:
+    """As elsewhere, with the nearest name."""
+    assert [each.scenario.name for each in rbac.find(["broker-kill", "broker-kill"])] == ["broker-kill"]
+    with pytest.raises(InputError, match=r"Did you mean broker-kill\?.*Families: kafka"):
+        rbac.find(["broker-kil"])
+
+
+@pytest.mark.parametrize("resolved", [True, False])
+def test_no_manifest_is_made_of_targets_that_are_not_there(monkeypatch: pytest.MonkeyPatch, resolved: bool) -> None:
+    """Half of the permissions would look like all of them."""
+    permission = Permission("list", "pods", "kafka")
+    checks = (Check("targets", ok=resolved, detail="broker 1 is down already"),)
+    monkeypatch.setattr(rbac, "preflight", lambda *_: Preflight(checks, (), (permission,), {}))
+    here = ContextSettings(drillable=True, namespaces=("kafka",), kafka=KafkaTarget(bootstrap="127.0.0.1:1"))
+    settings = settings_module.Settings(context="here", contexts={"here": here})
+    drill = reader.read(reader.find("broker-kill"))
+    if resolved:
+        assert rbac.needed(drill, settings, None) == (permission,)  # type: ignore[arg-type]
+    else:
+        with pytest.raises(RefusedError, match="broker 1 is down already"):
+            rbac.needed(drill, settings, None)  # type: ignore[arg-type]
