@@ -9,8 +9,12 @@ from scenarios.model import Scenario
 
 NAMES = {
     "broker-kill",
+    "broker-isolation",
     "broker-kill-leader",
+    "client-isolation",
     "controller-kill",
+    "node-drain",
+    "node-loss",
     "rolling-broker-kill",
     "two-brokers-down",
     "durability-control",
