@@ -6,7 +6,7 @@ from typing import Any
 
 import experiments
 from drill import guard as may_not
-from drill import lease
+from drill import lease, prometheus
 from drill.cluster import Cluster, Permission
 from drill.cluster_log import NAME as UNDOS
 from drill.errors import DrillError, UsageError
@@ -46,9 +46,12 @@ def guard(scenario: Scenario, settings: Settings) -> None:
     """
     if reason := may_not.refusal(settings, scenario.target.namespaces):
         raise UsageError(f"{scenario.name}: {reason}")
-    involved(scenario, settings)
+    services = involved(scenario, settings)
+    # A brake that could not be read is refused before anything begins.
     if scenario.stop.promql:
-        settings.prometheus  # noqa: B018 - a brake that could not be read is refused before anything begins
+        settings.prometheus  # noqa: B018 - raises what is to be declared
+    if scenario.stop.under_replicated and "kafka" not in services:
+        raise UsageError(f"{scenario.name}: stop.under_replicated needs Kafka, and this drill involves none")
 
 
 def preflight(
@@ -83,6 +86,7 @@ def preflight(
     except DrillError as error:
         checks.append(Check("permissions", ok=False, detail=str(error)))
     checks.append(_not_frozen(settings, cluster))
+    checks += [_readable(each.expr, settings) for each in drill.scenario.stop.promql]
     checks.append(_operator(drill, settings))
     states = {name: each.state for name, each in looked.items() if name != "pods"}
     return Preflight(tuple(checks), plan.targets, wanted, states)
@@ -102,6 +106,16 @@ def _targets(scenario: Scenario, plan: experiments.Plan) -> Check:
 def _operator(drill: Drill, settings: Settings) -> Check:
     trouble = _desk.trouble(drill.experiment, settings)
     return Check("operator", ok=trouble is None, detail=trouble or "can be asked, or is not needed")
+
+
+def _readable(expr: str, settings: Settings) -> Check:
+    """Whether a stop condition's number can be had; one that has no data yet may have some under load."""
+    try:
+        samples = prometheus.query(settings.prometheus, expr)
+    except DrillError as error:
+        return Check("stop-condition", ok=False, detail=str(error))
+    now = ", ".join(f"{sample.value:g}" for sample in samples[:3]) or "no data"
+    return Check("stop-condition", ok=True, detail=f"{expr}: now {now}")
 
 
 def _not_frozen(settings: Settings, cluster: Cluster) -> Check:

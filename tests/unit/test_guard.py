@@ -9,6 +9,7 @@ from drill import guard, lease, settings
 from drill.cluster import Cluster
 from drill.errors import InputError, RefusedError, UsageError
 from experiments import _guard
+from experiments._fault import Injection, fault
 from scenarios import preflight, reader
 from tests.unit.kafka_world import SETTINGS
 
@@ -115,3 +116,35 @@ def test_a_window_that_cannot_be_meant_is_a_mistake_in_the_file(file: Path) -> N
     _say(file, 'windows = ["Mon-Fri 9-17 Berlin"]')
     with pytest.raises(InputError, match=r"contexts\.here\.windows: .*is not a window"):
         settings.load()
+
+
+def test_the_blast_radius_is_asked_again_at_the_injection(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What was within it when it was planned may be beyond it when it comes: nothing is done, nothing written down."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("DRILL_RECORD", raising=False)
+    down = {"others": 0}
+    done: list[str] = []
+
+    @fault
+    def hurt(max_pods: int | str) -> Injection:
+        _guard.ensure_within(1 + down["others"], 3, max_pods, "pods")
+        return Injection(
+            fault="hurt",
+            method="by hand",
+            targets=({"kind": "Pod", "namespace": "kafka", "name": "a"},),
+            permissions=(),
+            inject=lambda: done.append("injected"),
+            effect=dict,
+            undo=dict,
+            undo_arguments={},
+            recovered=dict,
+        )
+
+    for limit in (1, "50%"):
+        down["others"] = 0
+        assert len(hurt.plan(limit).targets) == 1
+        down["others"] = 1
+        with pytest.raises(RefusedError, match="2 of 3 pods would be broken at once"):
+            hurt(limit)
+    assert done == []
+    assert not (tmp_path / "drill").exists()

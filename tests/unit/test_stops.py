@@ -340,7 +340,8 @@ def test_a_freeze_that_appears_is_an_abort(record: RunRecord, desk: Desk, tmp_pa
     file = tmp_path / "FREEZE"
     with _watching(record, settings=SETTINGS.model_copy(update={"freeze_file": file})) as (_stops, interrupted):
         assert not interrupted.is_set()
-        file.write_text("stop it\n")
+        (tmp_path / "written").write_text("stop it\n")
+        (tmp_path / "written").rename(file)  # all of it at once
         assert interrupted.wait(10)
     assert "stop it" in RunRecord(record.path).events_of("stop.fired")[-1].data["reason"]
 
