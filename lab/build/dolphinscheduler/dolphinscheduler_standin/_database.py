@@ -1,11 +1,11 @@
 """The tables, with DolphinScheduler's names, and the one pool through which a process reaches them."""
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
@@ -21,8 +21,11 @@ LOST = (psycopg.Error, PoolTimeout, OSError)
 
 NOW = "timezone('UTC', clock_timestamp())"
 _LOCK = 0xD01F_1105
-_RECONNECT = 5.0
+_RECONNECT = 0.5
 """Seconds for which the pool itself tries to connect again; then the next request makes it try."""
+_ASK = 1.0
+"""Seconds after which a request that waits asks the pool again, which makes it try: without, a pool that has given up
+would leave those who wait to their timeout, while the database is back."""
 
 _CONNECTION = {
     "autocommit": True,
@@ -119,7 +122,7 @@ class Database:
         """Give every connection back to the server."""
         await self._pool.close(timeout=5)
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection that answers.
 
@@ -128,7 +131,7 @@ class Database:
         """
         deadline = time.monotonic() + self._settings.pool_timeout
         while True:
-            lent = await self._pool.getconn(timeout=max(0.001, deadline - time.monotonic()))
+            lent = await self._lent(deadline)
             try:
                 await lent.execute("SELECT 1")
                 break
@@ -142,7 +145,15 @@ class Database:
         finally:
             await self._pool.putconn(lent)
 
-    @asynccontextmanager
+    async def _lent(self, deadline: float) -> Connection:
+        while (left := deadline - time.monotonic()) > 0:
+            with contextlib.suppress(PoolTimeout):
+                return await self._pool.getconn(timeout=min(left, _ASK))
+        waited = round(self._settings.pool_timeout * 1000)
+        # As HikariCP words it, with the name that DolphinScheduler gives its pool (spring.datasource.hikari).
+        raise PoolTimeout(f"DolphinScheduler - Connection is not available, request timed out after {waited}ms.")
+
+    @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """Lend a connection for one transaction."""
         async with self.connection() as connection, connection.transaction():
