@@ -18,6 +18,12 @@ NAMES = {
     "rolling-broker-kill",
     "two-brokers-down",
     "durability-control",
+    "platform-down",
+    "platform-down-operator",
+    "platform-down-self-heal",
+    "runbook-crashloop",
+    "runbook-kafka-latency",
+    "runbook-pool-exhausted",
 }
 
 
