@@ -15,12 +15,14 @@ from experiments.kafka.probes import (
 )
 from experiments.kafka.topics import ensure_topic, plan_ensure_topic
 from experiments.kafka.unclean import force_unclean_election, plan_force_unclean_election
+from experiments.kafka.volumes import fill_log_volume
 
 __all__ = [
     "active_controller",
     "all_brokers_live",
     "await_recovery",
     "ensure_topic",
+    "fill_log_volume",
     "flap_broker",
     "force_unclean_election",
     "isr_full",
