@@ -20,12 +20,14 @@ Contents = Mapping[tuple[str, str], Mapping[str, str]]
 
 
 def apply_secrets(kube: Path, parts: Iterable[Part]) -> None:
-    """Make the namespaces of the parts with the Secrets that their pods start from; passwords that are there stay.
+    """Make the Secrets that the pods of these parts start from, in their namespaces; passwords that are there stay.
 
     Raises:
         LabError: the API server did not take them.
     """
     wanted = tuple(parts)
+    if POSTGRES not in wanted:  # without it there are no clients of it either
+        return
     found = json.loads(kubectl(kube, "get", "secrets", "--all-namespaces", f"--selector={_LABEL}={_OWNER}", "-o=json"))
     there = {(each["metadata"]["namespace"], each["metadata"]["name"]): _decoded(each) for each in found["items"]}
     spaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": part.namespace}} for part in wanted]
@@ -44,8 +46,6 @@ def contents(parts: Iterable[Part], there: Contents) -> Contents:
 
     wanted = set(parts)
     made: dict[tuple[str, str], Mapping[str, str]] = {}
-    if POSTGRES not in wanted:
-        return made
     # `password` is the superuser's; the others are of the roles that the first start of the server makes.
     roles = kept("kong", "kong-postgres", "password", "kong", "dolphinscheduler", "exporter")
     made["kong", "kong-postgres"] = roles

@@ -1,7 +1,7 @@
-"""A bounded file system for the local volumes of each node, so that a volume can be full while the machine is not.
+"""Bounded file systems for the local volumes of each node, so that a volume can be full while the machine is not.
 
-It is a sparse file on a loop device that goes by itself when its last mount does, which is when the node's last process
-ends.
+Each is a sparse file on a loop device that goes by itself when its last mount does, which is when the node's last
+process ends.
 """
 
 import os
@@ -10,6 +10,10 @@ from pathlib import Path
 from lab._run import run, until
 
 SIZE = 8 << 30
+
+FOLDERS = ("local-path-provisioner", "local-path-apart")
+"""Where they are mounted below a node's /var/lib: for the volumes of StorageClass `local-path`, and for those of
+`local-path-apart`, which are not to suffer when somebody fills the others."""
 
 # No journal: the lab does not outlive the machine. No inode tables to be written behind everybody's back either.
 _MAKE = ("mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal", "-i", "65536", "-E", "nodiscard,lazy_itable_init=1")

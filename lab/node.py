@@ -29,10 +29,13 @@ touch /run/drill/kube
 mount --bind {kube} /run/drill/kube
 mount --bind {log} /var/log
 # One device at a time for a file system: that of the node's last life goes a moment after its last process.
-held() {{ grep --quiet --no-messages --line-regexp --fixed-strings {volumes} /sys/block/loop*/loop/backing_file; }}
-for attempt in $(seq 100); do held || break; sleep 0.1; done
-if held; then echo "a loop device still holds {volumes}"; exit 1; fi
-mount -o {options} {volumes} {lib}/local-path-provisioner
+held() {{ grep --quiet --no-messages --line-regexp --fixed-strings "$1" /sys/block/loop*/loop/backing_file; }}
+bounded() {{
+    for attempt in $(seq 100); do held "$1" || break; sleep 0.1; done
+    if held "$1"; then echo "a loop device still holds $1"; exit 1; fi
+    mount -o {options} "$1" "$2"
+}}
+{bounded}
 # Last of these, because it hides the lab's own state.
 mount --rbind {lib} /var/lib
 mount --bind /var/lib/kubelet /var/lib/kubelet
@@ -69,11 +72,6 @@ class Node:
         """Its files on the host: `lib` is its /var/lib."""
         return STATE / "nodes" / self.name
 
-    @property
-    def _disk(self) -> Path:
-        """The file that its local volumes are in."""
-        return self.folder / "volumes.img"
-
     @cached_property
     def group(self) -> Group:
         """Its processes."""
@@ -91,9 +89,11 @@ class Node:
             return
         self.group.stop()  # whatever a half-killed start has left
         lib = self.folder / "lib"
-        for folder in ("kubelet", "local-path-provisioner"):
-            (lib / folder).mkdir(parents=True, exist_ok=True)
-        _volumes.create(self._disk)
+        for name in ("kubelet", *_volumes.FOLDERS):
+            (lib / name).mkdir(parents=True, exist_ok=True)
+        disks = {lib / name: self.folder / f"{name}.img" for name in _volumes.FOLDERS}
+        for disk in disks.values():
+            _volumes.create(disk)
         if not (lib / "containerd").exists():
             clone(containerd_root, lib / "containerd")
             self._loaded(archives)
@@ -109,7 +109,11 @@ class Node:
         _network.attach(self.index)
         self.group.logs.mkdir(parents=True, exist_ok=True)
         prologue = _PROLOGUE.format(
-            kube=pki.kube, lib=lib, log=self.group.logs, volumes=self._disk, options=_volumes.MOUNT_OPTIONS
+            kube=pki.kube,
+            lib=lib,
+            log=self.group.logs,
+            options=_volumes.MOUNT_OPTIONS,
+            bounded="\n".join(f"bounded {disk} {folder}" for folder, disk in disks.items()),
         )
         self.group.start(self._processes(), prologue=prologue, logs=Path("/var/log"))
 

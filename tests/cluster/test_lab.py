@@ -143,7 +143,7 @@ def test_volumes_are_bounded(core: client.CoreV1Api) -> None:
     assert len(brokers(core)) == 3
     size = int(in_broker("stat --file-system --format='%b %S' /var/lib/kafka | { read n s; echo $((n * s)); }"))
     assert 0.95 * _volumes.SIZE < size <= _volumes.SIZE
-    assert len(_volumes.attached(STATE)) == len(lab.status().nodes)
+    assert len(_volumes.attached(STATE)) == len(lab.status().nodes) * len(_volumes.FOLDERS)
 
 
 @pytest.mark.usefixtures("platform_up")

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from lab import _addresses, _artifacts, _manifests, _node_config
+from lab import _addresses, _artifacts, _manifests, _node_config, _volumes
 from lab._addresses import MAX_NODES
 from lab.control_plane import ControlPlane
 
@@ -124,3 +124,18 @@ def test_jvm_is_not_process_one() -> None:
     """The kernel keeps SIGKILL and SIGSTOP from a namespace's process 1, and drills send both."""
     (container,) = find("StatefulSet", STATEFULSET)["spec"]["template"]["spec"]["containers"]
     assert container["command"][:2] == ["/usr/bin/tini", "--"]
+
+
+def test_every_storage_class_has_a_bounded_file_system_of_its_own() -> None:
+    """No class is left to chance among the paths, and what drills fill is not what PostgreSQL writes to."""
+    classes = {each["metadata"]["name"]: each for each in documents() if each["kind"] == "StorageClass"}
+    paths = [each["parameters"]["nodePath"] for each in classes.values()]
+    assert paths == [f"/var/lib/{folder}" for folder in _volumes.FOLDERS]
+    (known,) = json.loads(find("ConfigMap", "local-path-config")["data"]["config.json"])["nodePathMap"]
+    assert known["paths"] == paths
+    (claim,) = find("StatefulSet", "kong-postgres")["spec"]["volumeClaimTemplates"]
+    assert claim["spec"]["storageClassName"] in classes
+    (other,) = find("StatefulSet", STATEFULSET)["spec"]["volumeClaimTemplates"]
+    assert "storageClassName" not in other["spec"]
+    default = "storageclass.kubernetes.io/is-default-class"
+    assert [name for name, each in classes.items() if default in each["metadata"]["annotations"]] == ["local-path"]

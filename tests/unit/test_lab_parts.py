@@ -80,7 +80,22 @@ def test_secrets_are_kept_once_they_are_made() -> None:
     first = _secrets.contents(PARTS, {})
     assert _secrets.contents(PARTS, first) == first
     assert _secrets.contents(PARTS, {}) != first
-    assert _secrets.contents([KAFKA, MONITORING], {}) == {}
+
+
+def test_without_postgres_there_is_nothing_to_keep_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cluster is not even asked, because `up` for Kafka alone is to be quick; with it, it is asked first."""
+    asked = []
+
+    def kubectl(*arguments: object, text: str = "") -> str:
+        asked.append((arguments[1], text))
+        return '{"items": []}'
+
+    monkeypatch.setattr(_secrets, "kubectl", kubectl)
+    _secrets.apply_secrets(Path("kube"), [KAFKA, MONITORING])
+    assert asked == []
+    _secrets.apply_secrets(Path("kube"), [KAFKA, POSTGRES])
+    assert [what for what, _ in asked] == ["get", "apply"]
+    assert '"kong-pgbouncer"' in asked[1][1]
 
 
 def test_secrets_of_one_database_agree() -> None:
