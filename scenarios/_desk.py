@@ -2,9 +2,10 @@
 
 The experiment writes its questions into the record (`experiments.runbooks.operator`); here they are put to a person,
 and the answers are written beside them. An answer is one line: what was found or done. A line that begins with `!` says
-that it could not be done.
+that it could not be done; in a file, one that begins with `+90 ` is given after 90 s, as a person takes their time.
 """
 
+import re
 import select
 import sys
 import threading
@@ -19,6 +20,7 @@ from experiments.runbooks import operator
 
 _PERIOD = 0.25
 _UNABLE = "!"
+_LATER = re.compile(r"\+(\d+)\s+")
 
 
 class Desk:
@@ -48,11 +50,18 @@ class Desk:
     def _put(self, question: operator.Question) -> None:
         minutes = f"{question.budget / 60:g} min"
         self._say(f"OPERATOR, {question.phase} ({minutes}): {question.instruction}")
-        line = self._terminal() if self._lines is None else next(self._lines, f"{_UNABLE}the file has no more answers")
+        line = self._terminal() if self._lines is None else self._filed(self._lines)
         if line is not None:
             note = line.removeprefix(_UNABLE).strip()
             self._say(f"operator, {question.phase}: {note or '(no note)'}")
             operator.answer(self._path, question, note, ok=not line.startswith(_UNABLE))
+
+    def _filed(self, answers: Iterator[str]) -> str | None:
+        """The file's next answer, when its time has come; None: the run is over before."""
+        line = next(answers, f"{_UNABLE}the file has no more answers")
+        if (late := _LATER.match(line)) is None:
+            return line
+        return None if self._done.wait(float(late[1])) else line[late.end() :]
 
     def _terminal(self) -> str | None:
         """One line; None: the run is over and nobody has answered."""

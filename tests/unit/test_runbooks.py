@@ -106,7 +106,7 @@ def answering(record: RunRecord, tmp_path: Path, text: str) -> Desk:
 def test_a_person_answers_from_a_file_and_the_harness_looks_for_itself(record: RunRecord, tmp_path: Path) -> None:
     """The note is kept; of what only reads, the harness keeps what it saw itself; what acts it leaves to the person."""
     mine: list[str] = []
-    with answering(record, tmp_path, "# in order\nthree pods down\n\nrestarted all\n"):
+    with answering(record, tmp_path, "# in order\n+0 three pods down\n\nrestarted all\n"):
         done, record = follow(
             record,
             "operator",
