@@ -1,12 +1,14 @@
 """Helper containers: ephemeral containers that a fault adds to a pod of the platform, to work in the pod's network.
 
-They need no access to nodes, share the network of their pod and nothing else, and end with it at the latest. Kubernetes
-can't take one out of its pod again (https://kubernetes.io/docs/concepts/workloads/pods/ephemeral-containers/): one that
-has ended stays in the pod's description.
+They need no access to nodes, share the network of their pod (and its volumes where asked), and end with it at the
+latest. Kubernetes can't take one out of its pod again: one that has ended stays in the pod's description
+(https://kubernetes.io/docs/concepts/workloads/pods/ephemeral-containers/).
 """
 
+import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from drill.cluster import TIMEOUT, Cluster, ClusterError, ExecResult, Permission, PodState, answering
 
@@ -23,7 +25,17 @@ class Helper:
     pod: PodState
     name: str
 
-    def add(self, cluster: Cluster, image: str, seconds: float, then: str = ":", *, dry_run: bool = False) -> None:
+    def add(
+        self,
+        cluster: Cluster,
+        image: str,
+        seconds: float,
+        then: str = ":",
+        *,
+        capability: str = "NET_ADMIN",
+        mounts: Sequence[dict[str, Any]] = (),
+        dry_run: bool = False,
+    ) -> None:
         """Add it to its pod; returns before it runs.
 
         Args:
@@ -31,6 +43,8 @@ class Helper:
             image: With a shell and nft.
             seconds: How long it lives.
             then: What its shell does at its end, whoever lives to see it: the dead man.
+            capability: The one that it has.
+            mounts: Volumes of the pod that it sees, as a container's volumeMounts.
             dry_run: Only ask whether the cluster would take it.
 
         Raises:
@@ -45,8 +59,9 @@ class Helper:
                 "runAsUser": 0,
                 "runAsNonRoot": False,
                 "allowPrivilegeEscalation": False,
-                "capabilities": {"drop": ["ALL"], "add": ["NET_ADMIN"]},
+                "capabilities": {"drop": ["ALL"], "add": [capability]},
             },
+            "volumeMounts": list(mounts),
         }
         # The uid: another pod of the same name never gets it.
         body = {"metadata": {"uid": self.pod.uid}, "spec": {"ephemeralContainers": [container]}}
@@ -85,6 +100,11 @@ class Helper:
         """
         argv = ["sh", "-c", script, "sh", *map(str, arguments)]
         return cluster.exec(self.pod.namespace, self.pod.name, self.name, argv, timeout)
+
+
+def new_name() -> str:
+    """A name that no container of a pod has yet; a fault may give it to its nft table too."""
+    return f"drill-{secrets.token_hex(4)}"
 
 
 def permissions(namespace: str) -> tuple[Permission, ...]:

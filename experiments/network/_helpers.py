@@ -1,6 +1,5 @@
 """Helper containers in the pods that a network fault is about: added, armed with their dead man, and called back."""
 
-import secrets
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any, Literal
 from drill import settings
 from drill.cluster import Cluster, ClusterError, PodState
 from drill.errors import RefusedError, UsageError
-from drill.helpers import Helper
+from drill.helpers import Helper, new_name
 from drill.settings import Settings
 from experiments._watch import NotSeenError, await_seen
 
@@ -41,11 +40,6 @@ def helper_image(loaded: Settings) -> str:
             f"context {loaded.context!r} declares no helper_image: an image with a shell, bash or nc, and nft"
         )
     return loaded.target.helper_image
-
-
-def new_name() -> str:
-    """A name that no container of a pod has yet, for a helper and for its nft table."""
-    return f"drill-net-{secrets.token_hex(4)}"
 
 
 def ensure_accepted(cluster: Cluster, pods: Sequence[PodState], image: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from drill import helpers
 from drill.cluster import Cluster, ClusterError, PodState
-from drill.helpers import Helper
+from drill.helpers import Helper, new_name
 from drill.rollback import NotRestoredError
 from drill.settings import Settings
 from experiments._fault import Injection, Proof
@@ -19,7 +19,6 @@ from experiments.network._helpers import (
     ensure_accepted,
     find,
     helper_image,
-    new_name,
     reference,
     see,
 )

@@ -10,7 +10,7 @@ from kubernetes import client
 from drill import helpers, rollback, workloads
 from drill.cluster import TIMEOUT, Cluster, ClusterError, MissingError, Permission, PodState, answering
 from drill.errors import RefusedError
-from drill.helpers import Helper
+from drill.helpers import Helper, new_name
 from drill.workloads import Workload
 from experiments._fault import Injection, Proof, fault
 from experiments._guard import drillable
@@ -22,7 +22,6 @@ from experiments.network._helpers import (
     connected,
     ensure_accepted,
     helper_image,
-    new_name,
     port_of,
     see,
 )

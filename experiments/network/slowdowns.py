@@ -12,7 +12,7 @@ from typing import Any
 from drill import helpers
 from drill.cluster import TIMEOUT, Cluster, ClusterError, MissingError, Permission, answering
 from drill.errors import RefusedError, UsageError
-from drill.helpers import Helper
+from drill.helpers import Helper, new_name
 from experiments._fault import Injection, Proof, fault
 from experiments._guard import drillable
 from experiments._watch import NotSeenError
@@ -22,7 +22,6 @@ from experiments.network._helpers import (
     connected,
     ensure_accepted,
     helper_image,
-    new_name,
 )
 from experiments.pods._site import Container, Site, drillable_site, restored, select
 

@@ -1,13 +1,15 @@
 """A volume as a container sees it, and the one file that fills it."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
-from drill.cluster import Cluster, ClusterError
+from drill.cluster import Cluster, ClusterError, PodState
 from drill.errors import UsageError
+from drill.helpers import Helper, new_name
 from experiments._watch import NotSeenError
-from experiments.pods._site import Container, restored, shell, site
+from experiments.pods._site import Container, Site, restored, shell, site
 
 # $1: a folder. Of it, and of a file that the kubelet itself puts into each pod, which is on its node's disk: all, used
 # and free KiB (what is kept for root belongs to neither), and the device.
@@ -38,6 +40,8 @@ done
 rm -f "$1"
 [ ! -e "$1" ]
 """
+
+_HELPER_LIFE = 600.0
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,47 @@ def start_filling(cluster: Cluster, target: Container, file: str, size: int, dea
     shell(cluster, target, _FILL, file, size, f"{dead_man:g}")
 
 
+@dataclass
+class Reach:
+    """A way to a volume: its own container, or a helper container beside it where a full disk has ended that one."""
+
+    here: Site
+    folder: str
+    _helpers: dict[str, Helper] = field(default_factory=dict)
+
+    def of(self, pod: PodState) -> Container:
+        """The container in which the folder of this pod can be reached now.
+
+        Raises:
+            NotSeenError: none yet; the next look may have one.
+        """
+        if self.here.container in pod.running:
+            return Container(pod, self.here.container)
+        image, mount = self.here.settings.target.helper_image, self._mount()
+        if image is None or mount is None:
+            raise NotSeenError(f"container {self.here.container} of {pod.name} does not run")
+        if pod.uid not in self._helpers:
+            helper = Helper(pod, new_name())
+            helper.add(self.here.cluster, image, _HELPER_LIFE, capability="DAC_OVERRIDE", mounts=[mount])
+            self._helpers[pod.uid] = helper
+        helper = self._helpers[pod.uid]
+        phase, reason = helper.phase(self.here.cluster)
+        if phase == "ended":
+            del self._helpers[pod.uid]
+        if phase != "running":
+            raise NotSeenError(f"neither {self.here.container} of {pod.name} runs nor a helper: {phase}: {reason}")
+        return Container(pod, helper.name)
+
+    def _mount(self) -> dict[str, Any] | None:
+        """How the folder's volume is mounted; None: it is on none, or on a part of one, which a helper can't have."""
+        mounts = self.here.workload.container(self.here.container)[1].get("volumeMounts", [])
+        above = [each for each in mounts if PurePosixPath(self.folder).is_relative_to(each["mountPath"])]
+        found = max(above, key=lambda each: len(each["mountPath"]), default=None)
+        if found is None or "subPath" in found or "subPathExpr" in found:
+            return None
+        return {"name": found["name"], "mountPath": found["mountPath"]}
+
+
 def empty(
     context: str, namespace: str, workload: str, container: str, file: str, pods: list[str], timeout: float = 120
 ) -> dict[str, Any]:
@@ -104,20 +149,21 @@ def empty(
     A pod whose name nobody has any more took its own volume with it.
 
     Raises:
-        NotRestoredError: a file could not be removed: its container does not run, for instance.
+        NotRestoredError: a file could not be removed.
     """
+    folder = file.rpartition("/")[0] or "/"
     here = site(context, namespace, workload, container)
+    reach = Reach(here, folder)
 
     def look() -> dict[str, Any]:
-        proof = {}
-        there = [Container(pod, container) for pod in here.pods() if pod.name in pods]
-        for each in there:
-            if container not in each.pod.running:
-                raise NotSeenError(f"container {container} of {each.pod.name} does not run, so {file} stays for now")
-            shell(here.cluster, each, _EMPTY, file)
-            proof[each.pod.name] = look_at(here.cluster, each, file.rpartition("/")[0] or "/").as_dict()
+        there = [pod for pod in here.pods() if pod.name in pods]
         if here.workload.kind == "StatefulSet" and len(there) < len(pods):
             raise NotSeenError(f"{len(there)} of {len(pods)} pods are there")
+        proof = {}
+        for pod in there:
+            target = reach.of(pod)
+            shell(here.cluster, target, _EMPTY, file)
+            proof[pod.name] = {**look_at(here.cluster, target, folder).as_dict(), "by": target.container}
         return {"removed": file, "pods": proof}
 
     return restored(look, timeout)

@@ -10,6 +10,7 @@ from drill import settings, workloads
 from drill.cluster import Cluster, ClusterError, Permission, PodState
 from drill.errors import RefusedError, UsageError
 from drill.rollback import NotRestoredError
+from drill.settings import Settings
 from drill.workloads import Workload
 from experiments._guard import Limit, amount, drillable, ensure_within
 from experiments._watch import GivenUpError, NotSeenError, await_seen
@@ -39,6 +40,7 @@ class Container:
 class Site:
     """A workload as it was when the fault was built, and the cluster that it runs on."""
 
+    settings: Settings
     cluster: Cluster
     workload: Workload
     container: str
@@ -84,8 +86,8 @@ class Site:
 
 def site(context: str, namespace: str, workload: str, container: str | None = None) -> Site:
     """A workload to look at."""
-    cluster = Cluster.connect(settings.load(context=context))
-    return _site(cluster, namespace, workload, container)
+    loaded = settings.load(context=context)
+    return _site(loaded, Cluster.connect(loaded), namespace, workload, container)
 
 
 def drillable_site(namespace: str, workload: str, container: str | None = None) -> Site:
@@ -94,16 +96,16 @@ def drillable_site(namespace: str, workload: str, container: str | None = None) 
     Raises:
         RefusedError: the settings do not declare the context or the namespace drillable, or no pod is wanted of it.
     """
-    _, cluster = drillable(namespace)
-    here = _site(cluster, namespace, workload, container)
+    loaded, cluster = drillable(namespace)
+    here = _site(loaded, cluster, namespace, workload, container)
     if not here.workload.replicas:
         raise RefusedError(f"{workload} in {namespace} is scaled to zero: there is nothing to break")
     return here
 
 
-def _site(cluster: Cluster, namespace: str, workload: str, container: str | None) -> Site:
+def _site(loaded: Settings, cluster: Cluster, namespace: str, workload: str, container: str | None) -> Site:
     found = workloads.read(cluster, namespace, workload)
-    return Site(cluster, found, str(found.container(container)[1]["name"]))
+    return Site(loaded, cluster, found, str(found.container(container)[1]["name"]))
 
 
 def select(here: Site, count: Limit, max_pods: Limit, seed: int | None) -> list[Container]:

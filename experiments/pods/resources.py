@@ -6,12 +6,13 @@ from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
 
+from drill import helpers
 from drill.cluster import ClusterError
 from drill.errors import RefusedError, UsageError
 from experiments._fault import Injection, Proof, fault
 from experiments._watch import NotSeenError
 from experiments.pods import _processes
-from experiments.pods._disk import Disk, empty, look_at, start_filling
+from experiments.pods._disk import Disk, Reach, empty, look_at, start_filling
 from experiments.pods._site import Container, Site, drillable_site, select, shell
 from experiments.pods.deaths import ended
 
@@ -246,6 +247,8 @@ def fill_volume(
 ) -> Injection:
     """Fault: fill the volume at a path inside a container to a share of its size, by one file.
 
+    Where that ends the container, what it wrote is looked at and removed from a helper container beside it.
+
     Args:
         workload: As of `burn_cpu`.
         namespace: As of `burn_cpu`.
@@ -273,6 +276,7 @@ def fill_volume(
         for each in hit
     }
     file = f"{path.rstrip('/')}/.{_processes.mark('fill')}"
+    reach = Reach(here, path)
 
     def inject() -> None:
         for each in hit:
@@ -281,8 +285,11 @@ def fill_volume(
 
     def effect() -> Proof:
         proof = {}
+        there = {pod.uid: pod for pod in here.pods()}
         for each in hit:
-            now = look_at(here.cluster, each, path)
+            if each.pod.uid not in there:
+                raise NotSeenError(f"{each.pod.name} is gone")
+            now = look_at(here.cluster, reach.of(there[each.pod.uid]), path)
             if now.used_share < disks[each.pod.name].share(share) - 0.01:  # a filesystem rounds and keeps some
                 raise NotSeenError(f"{path} of {each.pod.name} is {now.used_share:.0%} full, and {share} is meant")
             proof[each.pod.name] = {"before": disks[each.pod.name].as_dict(), "after": now.as_dict()}
@@ -292,7 +299,10 @@ def fill_volume(
         fault="fill_volume",
         method=f"one file, to {share}",
         targets=tuple({**each.as_target(), "path": path, "bytes": sizes[each.pod.name]} for each in hit),
-        permissions=here.permissions(execute=True),
+        permissions=(
+            *here.permissions(execute=True),
+            *(helpers.permissions(namespace) if here.settings.target.helper_image else ()),
+        ),
         inject=inject,
         effect=effect,
         undo=empty,

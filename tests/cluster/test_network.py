@@ -1,14 +1,17 @@
 """Each fault of the network on the lab, seen to be on and to be undone, and each in a case where it does not bite."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from chaoslib.exceptions import ActivityFailed
 from kubernetes import client
 
-from drill import rollback
+from drill import record, rollback
 from drill.errors import RefusedError
 from drill.helpers import Helper
+from drill.record import RunRecord
+from drill.settings import Settings
 from experiments import network
 from experiments.network import _partition
 from experiments.network._helpers import Attempt, await_running, see
@@ -117,3 +120,43 @@ def test_latency_and_loss_are_unavailable(both: Scratch) -> None:
         with pytest.raises(RefusedError, match="Chaos Mesh is not installed"):
             build(DB, NAMESPACE, "web:8080")
     assert not both.kinds()
+
+
+@pytest.fixture
+def kafka_run(lab_kafka: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunRecord:  # noqa: ARG001 - order only
+    """A run record for faults of the lab's Kafka."""
+    made = RunRecord.create(tmp_path / "runs", "test")
+    monkeypatch.setenv(record.RECORD_VARIABLE, str(made.path))
+    return made
+
+
+def said_by(run: RunRecord) -> list[str]:
+    """What the experiment said, each thing once."""
+    events = RunRecord(run.path).events
+    return list(dict.fromkeys(each.kind for each in events if each.source == "experiment"))
+
+
+@pytest.mark.slow
+def test_a_broker_is_cut_off_from_its_peers(kafka_run: RunRecord) -> None:
+    """It and its peers can't call each other, they can; afterwards every replica is in sync again."""
+    said = network.isolate_broker([2], hold=1)
+    assert [attempt.split()[0].rpartition("-")[2] for attempt in said["proof"]["timed_out"]] == ["2", "0"]
+    assert said_by(kafka_run) == WHOLE_LIFE
+    assert not rollback.pending()
+
+
+@pytest.mark.slow
+def test_clients_are_cut_off_from_brokers(kafka_run: RunRecord) -> None:
+    """From here to where Kafka sends its clients, nothing passes; between brokers it does."""
+    said = network.isolate_clients("all", hold=1, max_brokers_down=3)
+    assert [attempt.split()[0] for attempt in said["proof"]["timed_out"]] == ["client"] * 3
+    assert said_by(kafka_run) == WHOLE_LIFE
+    assert not rollback.pending()
+
+
+@pytest.mark.slow
+def test_a_listener_that_is_not_the_clients(kafka_run: RunRecord) -> None:
+    """Rules about another port cut nobody off, and the fault says so."""
+    with pytest.raises(ActivityFailed, match="connected"):
+        network.isolate_clients([0], port=9999, effect_timeout=5)
+    assert said_by(kafka_run) == ["fault.injected", "fault.ineffective", "fault.undoing", "fault.undone"]

@@ -229,6 +229,18 @@ def test_disk_fill_keeps_its_floor_and_off_the_nodes_disk(db: Scratch) -> None:
     assert not db.kinds()
 
 
+def test_a_full_disk_that_ends_its_container(scratch: Scratch) -> None:
+    """It can't be entered any more, and the file is removed all the same, from beside it."""
+    script = "while ! ls /data/.drill-* >/dev/null 2>&1; do sleep 3; done; exit 1"
+    with scratch.having(workload("StatefulSet", "db", 1, script)):
+        pods.fill_volume(DB, NAMESPACE, "/data", share="50%", floor_mib=1, hold=8)
+        assert scratch.kinds() == WHOLE_LIFE
+        (undone,) = scratch.events("fault.undone")
+        ((_, proof),) = undone.data["proof"]["pods"].items()
+        assert proof["used"] == 0
+        assert proof["by"].startswith("drill-")
+
+
 def test_a_volume_that_cannot_be_written(scratch: Scratch) -> None:
     """No file, no effect, nothing left."""
     read_only = {"volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": True}]}
