@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,10 @@ from recovery._traffic import Traffic
 
 _log = structlog.get_logger()
 
+RECORDS = "{records}"
+"""Stands in a target for what the accounted records of the run are called."""
+REPLICAS = "{replicas}"
+"""Stands in a target for what a service must be besides its pods."""
 Target = Callable[[Objectives], str | None]
 
 
@@ -138,10 +143,17 @@ def combined(parts: Mapping[str, Callable[[], Finding]], run: Run) -> Finding:
     actuals = [f"{name}: {each.actual}" for name, each in found.items() if each.actual is not None]
     return Finding(
         outcome,
-        " ".join(f"{name}: {each.reason}" for name, each in decisive.items()),
+        _together({name: each.reason for name, each in decisive.items()}),
         "; ".join(actuals) or None,
         {"parts": {name: {**each.details, "outcome": str(each.outcome)} for name, each in found.items()}},
     )
+
+
+def _together(reasons: Mapping[str, str]) -> str:
+    """Reasons by part; what all say is said once."""
+    if len(said := set(reasons.values())) == 1:
+        return said.pop()
+    return " ".join(f"{name}: {reason}" for name, reason in reasons.items())
 
 
 def _told(part: Callable[[], Finding], run: Run) -> Finding:
@@ -153,10 +165,11 @@ def _told(part: Callable[[], Finding], run: Run) -> Finding:
 
 def _in_its_words(target: str, run: Run) -> str:
     """A target in what the run's records are called; where that can't be known, records is what they are called."""
-    try:
-        return target.replace("records", run.nouns)
-    except RecordIncompleteError:
-        return target
+    nouns, kafka = "records", True
+    if RECORDS in target or REPLICAS in target:
+        with suppress(RecordIncompleteError):
+            nouns, kafka = run.nouns, any(each.service == "kafka" for each in run.traffic)
+    return target.replace(RECORDS, nouns).replace(REPLICAS, "all replicas in sync" if kafka else "all services whole")
 
 
 def counted(number: int, noun: str) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 from drill import rollback
 from drill.errors import RecordIncompleteError
-from recovery._check import Finding, check, failed, passed, unsure
+from drill.ledger import SYSTEMS
+from recovery._check import REPLICAS, Finding, check, failed, passed, unsure
 from recovery._run import Run
 
 
@@ -73,27 +74,23 @@ def rollback_clean(run: Run) -> Finding:
     "evidence/cluster-before.json",
     "evidence/cluster-after.json",
     "events.jsonl",
-    target="all pods Ready, all replicas in sync",
+    target=f"all pods Ready, {REPLICAS}",
 )
 def cluster_healthy_after(run: Run) -> Finding:
     """At the end the cluster is as whole as before, and each fault was seen to be recovered from in its time.
 
-    Whole: all brokers and pods of before are there, no pod is unready, Pending or in CrashLoopBackOff, and the
-    replicas of every partition are in sync.
+    Whole: all pods of before are there, and no pod is unready, Pending or in CrashLoopBackOff; of Kafka all brokers are
+    there, and the replicas of every partition are in sync; PostgreSQL answers; DolphinScheduler says that it is UP.
     """
-    before, after = (_whole(run.record.evidence(name), name) for name in ("cluster-before", "cluster-after"))
+    needed = _services(run)
+    before, after = (_whole(run.record.evidence(name), name, needed) for name in ("cluster-before", "cluster-after"))
     troubles = [_trouble(pod) for pod in after["pods"]]
-    troubles += [
-        f"broker {broker} is gone"
-        for broker in sorted(set(before["kafka"]["brokers"]) - set(after["kafka"]["brokers"]))
-    ]
     if len(after["pods"]) < len(before["pods"]):
         troubles.append(f"{len(before['pods']) - len(after['pods'])} pods are missing")
-    troubles += [
-        f"{row['topic']}-{row['partition']} has {len(row['isr'])} of {len(row['replicas'])} replicas in sync"
-        for row in after["kafka"]["partitions"]
-        if not set(row["replicas"]) <= set(row["isr"])
-    ]
+    if "kafka" in needed:
+        troubles += _kafka_troubles(before["kafka"], after["kafka"])
+    if (status := after.get("dolphinscheduler", {}).get("status", "UP")) != "UP":
+        troubles.append(f"DolphinScheduler's health is {status}")
     troubles += [
         f"{event.data['target'].get('name')} was not seen to recover: {event.data['reason']}"
         for event in run.events_of("fault.unrecovered")
@@ -104,10 +101,14 @@ def cluster_healthy_after(run: Run) -> Finding:
         return failed(f"After the drill {'; '.join(found[:3])}.", actual=f"{len(found)} troubles", troubles=found)
     if len(recovered) < len(effective):
         return unsure("The cluster is whole, but not every fault was seen to be recovered from.")
-    pods, partitions = len(after["pods"]), len(after["kafka"]["partitions"])
+    ready = f"{len(after['pods'])} of {len(after['pods'])} pods Ready"
+    if "kafka" not in needed:
+        names = ", ".join(sorted(needed))
+        return passed(f"After the drill every pod is Ready and whole is {names}.", actual=ready)
+    partitions = len(after["kafka"]["partitions"])
     return passed(
         "After the drill every pod is Ready and every replica in sync.",
-        actual=f"{pods} of {pods} pods Ready, {partitions} of {partitions} partitions in sync",
+        actual=f"{ready}, {partitions} of {partitions} partitions in sync",
     )
 
 
@@ -117,8 +118,24 @@ def _failures(log: Path) -> dict[str | None, str]:
     return {entry["id"]: entry["error"] for entry in entries if entry["op"] == "failed"}
 
 
-def _whole(snapshot: Any, name: str) -> dict[str, Any]:
-    if not snapshot.get("pods") or not snapshot.get("kafka", {}).get("partitions"):
+def _services(run: Run) -> set[str]:
+    """The services that must be whole: those that were loaded, and those that were looked at before."""
+    looked = run.record.evidence("cluster-before")
+    return {traffic.service for traffic in run.traffic} | {name for name in SYSTEMS if name in looked}
+
+
+def _kafka_troubles(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    troubles = [f"broker {broker} is gone" for broker in sorted(set(before["brokers"]) - set(after["brokers"]))]
+    return troubles + [
+        f"{row['topic']}-{row['partition']} has {len(row['isr'])} of {len(row['replicas'])} replicas in sync"
+        for row in after["partitions"]
+        if not set(row["replicas"]) <= set(row["isr"])
+    ]
+
+
+def _whole(snapshot: Any, name: str, needed: set[str]) -> dict[str, Any]:
+    there = snapshot.get("pods") and all(snapshot.get(service) for service in needed)
+    if not there or ("kafka" in needed and not snapshot["kafka"].get("partitions")):
         why = snapshot.get("error", "it lists no pods or no partitions")
         raise RecordIncompleteError(f"evidence/{name}.json is not whole: {why}")
     return dict(snapshot)

@@ -43,10 +43,8 @@ def _each_service(
     line, objectives = run.timeline, run.record.objectives
     if len(line.services) <= 1:
         return judge(line, objectives.of(line.services[0].name) if line.services else objectives)
-    held = {service: objectives.of(service.name) for service in line.services}
-    parts = {
-        service.name: partial(judge, service, its) for service, its in held.items() if about(its, service.mandatory)
-    }
+    held = [(service, objectives.of(service.name)) for service in line.services]
+    parts = {service.name: partial(judge, service, its) for service, its in held if about(its, service.mandatory)}
     if not parts:
         raise RecordIncompleteError("no service that was loaded has such an objective")
     return combined(parts, run)

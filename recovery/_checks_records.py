@@ -4,7 +4,7 @@ Of each stream by itself: the records of a topic, the transactions of a database
 found wrong is a failure however much was read. That nothing is wrong can only be said when all was read to its end.
 """
 
-from recovery._check import Finding, check, counted, each_stream, failed, passed, unsure
+from recovery._check import RECORDS, Finding, check, counted, each_stream, failed, passed, unsure
 from recovery._traffic import Traffic
 
 LEDGER, DRAIN = "load/*/*.bits", "evidence/drain*.json"
@@ -12,7 +12,7 @@ _accounted = each_stream(lambda traffic: traffic.accounted)
 _log = each_stream(lambda traffic: traffic.service == "kafka")
 
 
-@check(LEDGER, DRAIN, target=lambda o: f"<= {o.lost_records} records")
+@check(LEDGER, DRAIN, target=lambda o: f"<= {o.lost_records} {RECORDS}")
 @_accounted
 def no_acked_record_lost(traffic: Traffic) -> Finding:
     """Every acknowledged record was found when what holds it was read to its end.
@@ -39,7 +39,7 @@ def no_acked_record_lost(traffic: Traffic) -> Finding:
     )
 
 
-@check(LEDGER, DRAIN, target=lambda o: None if o.duplicates is None else f"<= {o.duplicates} records")
+@check(LEDGER, DRAIN, target=lambda o: None if o.duplicates is None else f"<= {o.duplicates} {RECORDS}")
 @_accounted
 def duplicates(traffic: Traffic) -> Finding:
     """No more records than allowed are there more than once."""
@@ -57,7 +57,7 @@ def order_kept(traffic: Traffic) -> Finding:
     return _counted(traffic, traffic.read("reordered"), 0, "read out of order", "Every partition kept its order.")
 
 
-@check(DRAIN, target="0 records")
+@check(DRAIN, target=f"0 {RECORDS}")
 @_accounted
 def no_corrupt_record(traffic: Traffic) -> Finding:
     """Every record that was read has the checksum that it was sent with."""
@@ -65,7 +65,7 @@ def no_corrupt_record(traffic: Traffic) -> Finding:
     return _counted(traffic, traffic.read("corrupt"), 0, wrong, right)
 
 
-@check(LEDGER, DRAIN, target="0 records")
+@check(LEDGER, DRAIN, target=f"0 {RECORDS}")
 @_accounted
 def no_anomaly(traffic: Traffic) -> Finding:
     """No record was stored of which the client was told that it was not.

@@ -190,13 +190,16 @@ def _drained(paths: tuple[Path, ...]) -> float:
 
 
 def _error(traffic: tuple["Traffic", ...]) -> float:
-    """A bin, and the worst stall of a load generator, during which it could not have seen an answer."""
+    """A bin, and the worst stall of a load generator, during which it could not have seen an answer.
+
+    A service that is asked seldom may have been well for as long as nobody asked: until then its outage looks longer.
+    """
     if not traffic:
         raise RecordIncompleteError("there was no load")
     for each in traffic:
         if math.isnan(each.series.max_lag):
             raise RecordIncompleteError(f"how late the load generator handed {each.noun}s over was not recorded")
-    return max(each.series.bin + each.series.max_lag for each in traffic)
+    return max(each.series.bin + each.series.max_lag + each.pace for each in traffic)
 
 
 def _union(found: tuple[Outage, ...]) -> float:

@@ -68,6 +68,13 @@ class Traffic:
         """What its clients saw, in bins of 10 ms."""
         return stream_series(self.stream)
 
+    @property
+    def pace(self) -> float:
+        """The time between two of its arrivals, s, where that is long beside a bin; a topic's are too many to tell."""
+        if self.service == "kafka":
+            return 0.0
+        return 1 / sum(ledger.header.stages[-1].rate for ledger in self.ledgers)
+
     @cached_property
     def load_end(self) -> float:
         """When the last record was to be sent, epoch seconds: the end of arrivals."""
