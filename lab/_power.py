@@ -28,6 +28,7 @@ def stop(name: str, seconds: float | None = None) -> None:
     """
     with progress() as step, alone(step, "lab", "`drill lab`"):
         node = _node(name)
+        _token_file(node).unlink(missing_ok=True)
         if seconds is not None:
             _start_later(node, seconds)
         with step(f"Stopping {name}"):

@@ -8,9 +8,10 @@ from threading import Thread
 from typing import Any, ClassVar
 
 import pytest
+from kubernetes.client import ApiException
 
 from drill import settings
-from drill.cluster import Cluster, ClusterError, Permission, _exit_code
+from drill.cluster import Cluster, ClusterError, MissingError, Permission, _exit_code, answering
 from drill.errors import UsageError
 
 KUBECONFIG = """
@@ -171,3 +172,11 @@ def test_a_command_that_could_not_start_has_no_exit_code() -> None:
     """A failure without an exit code is an error, not a code."""
     with pytest.raises(ClusterError, match="container not found"):
         _exit_code('{"status": "Failure", "message": "container not found"}')
+
+
+@pytest.mark.parametrize(("status", "missing"), [(404, True), (403, False), (None, False)])
+def test_what_is_not_there_is_told_apart(status: int | None, missing: bool) -> None:
+    """Being refused, and not being answered, are not the same as there being none."""
+    with pytest.raises(ClusterError) as told, answering("pod kafka/pool-0"):
+        raise ApiException(status=status, reason="because")
+    assert isinstance(told.value, MissingError) is missing
