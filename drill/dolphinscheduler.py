@@ -118,6 +118,8 @@ class Started:
     correlation: str
     instance: int | None
     """None: this version does not answer it (3.2)."""
+    at: datetime
+    """When it was asked for, by our own clock."""
 
 
 @dataclass(frozen=True)
@@ -251,7 +253,7 @@ class Client:
                 was lost meanwhile.
             UnreachableError: no answer; it may have been started.
         """
-        names = workflow.names
+        names, at = workflow.names, datetime.now(UTC)
         answer = self._call(
             "POST",
             f"projects/{workflow.project}/executors/{names.start}",
@@ -265,7 +267,14 @@ class Client:
                 "startParams": json.dumps({CORRELATION: correlation}),
             },
         )
-        return Started(correlation, int(answer[0]) if isinstance(answer, list) and answer else None)
+        return Started(correlation, int(answer[0]) if isinstance(answer, list) and answer else None, at)
+
+    def find(self, workflow: Workflow, started: Started) -> Instance | None:
+        """The instance of an accepted start; None: there is none yet."""
+        if started.instance is not None:
+            return self.instance(workflow, started.instance)
+        since = started.at - timedelta(minutes=1)  # the server's clock may be behind ours
+        return next((each for each in self.instances(workflow, since) if each.correlation == started.correlation), None)
 
     def instance(self, workflow: Workflow, identity: int) -> Instance:
         """One instance by its id."""
