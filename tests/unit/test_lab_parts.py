@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 import lab
 from drill.cli import _lab, app
-from lab import _manifests, _parts, _secrets
+from lab import _cgroups, _manifests, _parts, _secrets, node
 from lab._parts import DOLPHINSCHEDULER, KAFKA, MONITORING, PARTS, POSTGRES
 from lab.node import Node
 
@@ -73,6 +73,27 @@ def test_postgres_exporter_comes_with_both_of_its_sides() -> None:
     exporter = "monitoring/postgres-exporter"
     assert exporter in names(rendered(POSTGRES, MONITORING), "Deployment")
     assert exporter not in names(rendered(POSTGRES), "Deployment") | names(rendered(MONITORING), "Deployment")
+
+
+def test_node_that_runs_is_given_what_it_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each archive once, and again when what it is made from has changed; of one that fails nothing is remembered."""
+    given: list[Path] = []
+    monkeypatch.setattr(node, "STATE", tmp_path)
+    monkeypatch.setattr(node, "load", lambda _, archive: given.append(archive))
+    monkeypatch.setattr(_cgroups, "pids", lambda _: {7, 8})
+    machine, newer = Node(1), Path("/cache/images/newer/images.tar")
+    machine.load(ARCHIVES)
+    machine.load([*ARCHIVES, newer])
+    assert given == [*ARCHIVES, newer]
+    assert Node(2).lacks(ARCHIVES) == ARCHIVES
+
+    def refuse(*_: object) -> None:
+        raise lab.LabError("no room")
+
+    monkeypatch.setattr(node, "load", refuse)
+    with pytest.raises(lab.LabError, match="no room"):
+        Node(2).load(ARCHIVES)
+    assert Node(2).lacks(ARCHIVES) == ARCHIVES
 
 
 def test_secrets_are_kept_once_they_are_made() -> None:
