@@ -41,7 +41,7 @@ def phases_within_budget(run: Run) -> Finding:
     "load/*/rates.u32",
     "load/*/lag.u32",
     "events.jsonl",
-    target=lambda o: None if o.restored_within is None else f"<= {o.restored_within / 60:g} min",
+    target=lambda o: None if o.restored_within is None else f"<= {o.restored_within:g} s",
 )
 def platform_restored(run: Run) -> Finding:
     """The slowest mandatory path was good again, for its clients, within the time that restoration has, from t0 on.
@@ -52,7 +52,7 @@ def platform_restored(run: Run) -> Finding:
     at_least, error = line.rto_at_least, line.error
     if limit is None or at_least is None or error is None:
         raise RecordIncompleteError(line.unmeasured.get("rto") or line.unmeasured.get("error") or "no time is known")
-    slowest = max(line.outages, key=lambda outage: outage.seen_until - (outage.t0 or outage.t1), default=None)
+    slowest = max(line.mandatory, key=lambda outage: outage.seen_until - (outage.t0 or outage.t1), default=None)
     if slowest is None:
         return unsure("No mandatory path was out, so that nothing had to be restored.", "0 s")
     actual = f"{'' if line.rto is not None else 'at least '}{at_least:.1f} s"

@@ -13,6 +13,7 @@ NAMES = {
     "duplicates": "Records seen twice",
     "client-outage": "Client outage",
     "rto": "Recovery time (RTO)",
+    "platform-restored": "Platform restored",
     "latency-p99": "Latency p99",
     "achieved-over-offered": "Offered load acknowledged",
 }
