@@ -77,7 +77,7 @@ def test_the_margin_is_the_room_to_the_target(
 
 def test_objectives_that_were_not_set_are_named() -> None:
     """The reader sees what the run was not held to."""
-    assert not_set(Objectives(rto=20.0)) == ("client_outage", "latency_p99")
+    assert not_set(Objectives(rto=20.0)) == ("client_outage", "restored_within", "latency_p99")
 
 
 def test_a_part_that_breaks_is_missing_with_its_reason(tmp_path: Path) -> None:
