@@ -2,14 +2,14 @@
 
 import bisect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from drill import clock, prometheus
 from drill.errors import DrillError
-from drill.ledger import Ledger, ledgers
+from drill.ledger import Ledger, streams
 from drill.record import RunRecord
 from drill.settings import PrometheusTarget, Settings
 from scenarios._stop_plan import ErrorBudget, PromQL, StopPlan, UnderReplicated
@@ -99,24 +99,27 @@ class Watch:
         return Verdict(missing, value, since)
 
 
-def conditions(plan: StopPlan, record: RunRecord, settings: Settings, tail: Tail) -> Iterator[Condition]:
-    """Those of a scenario, ready to be read."""
+def conditions(
+    plan: StopPlan, systems: Iterable[str], record: RunRecord, settings: Settings, tail: Tail
+) -> Iterator[Condition]:
+    """Those of a scenario that loads `systems`, ready to be read: an error budget is each one's own."""
     if plan.error_budget:
-        yield _error_budget(plan.error_budget, record)
+        for system in systems:
+            yield _error_budget(plan.error_budget, system, record)
     if plan.under_replicated:
         yield _under_replicated(plan.under_replicated, tail)
     for each in plan.promql:
         yield promql(each, settings.prometheus)
 
 
-def _error_budget(plan: ErrorBudget, record: RunRecord) -> Condition:
+def _error_budget(plan: ErrorBudget, system: str, record: RunRecord) -> Condition:
     return Condition(
         kind="error-budget",
-        who="the clients' error budget",
+        who=f"the error budget of {system}'s clients",
         limit=f"{plan.share:.0%} of what was due in the last {plan.window:g} s",
         missing=plan.missing,
         lasting=0,
-        read=lambda: max(errors(record, clock.now(), plan.window).values()),
+        read=lambda: errors(record, system, clock.now(), plan.window),
         beyond=lambda share: share > plan.share,
         show="{:.0%} without success".format,
     )
@@ -152,23 +155,30 @@ def promql(plan: PromQL, target: PrometheusTarget) -> Condition:
     )
 
 
-def errors(record: RunRecord, now: float, window: float) -> dict[str, float]:
-    """For each load, the share of what was due in the last `window` seconds that has had no success until now.
+def errors(record: RunRecord, system: str, now: float, window: float) -> float:
+    """The share of what was due of a system's clients in the last `window` seconds that has had no success until now.
+
+    Of several streams that of the worst.
 
     Raises:
         MissingError: nothing was due.
         RecordIncompleteError: there is no ledger.
     """
-    due: dict[str, int] = {}
-    good: dict[str, int] = {}
-    for ledger in ledgers(record):
-        sequences = np.arange(_first_due(ledger, now - window), ledger.attempted)
-        stream = _stream(ledger)
-        due[stream] = due.get(stream, 0) + len(sequences)
-        good[stream] = good.get(stream, 0) + int(ledger.acked.has(sequences).sum())
-    if silent := [stream for stream, count in due.items() if not count]:
-        raise MissingError(f"nothing was due of {', '.join(silent)} in the last {window:g} s")
-    return {stream: 1 - good[stream] / due[stream] for stream in due}
+    shares = []
+    for stream in streams(record):
+        if stream.system != system:
+            continue
+        due = good = 0
+        for ledger in stream.ledgers:
+            sequences = np.arange(_first_due(ledger, now - window), ledger.attempted)
+            due += len(sequences)
+            good += int(ledger.acked.has(sequences).sum())
+        if not due:
+            raise MissingError(f"nothing was due of {stream.name} in the last {window:g} s")
+        shares.append(1 - good / due)
+    if not shares:
+        raise MissingError(f"no client of {system} has begun")
+    return max(shares)
 
 
 def _first_due(ledger: Ledger, t: float) -> int:
@@ -176,10 +186,6 @@ def _first_due(ledger: Ledger, t: float) -> int:
     return bisect.bisect_left(
         range(ledger.attempted), t, key=lambda sequence: float(ledger.intended_time(np.array([sequence]))[0])
     )
-
-
-def _stream(ledger: Ledger) -> str:
-    return str(getattr(ledger.header, "system", "kafka"))
 
 
 def _observed(tail: Tail) -> float:

@@ -6,7 +6,7 @@ deadman timer ends the fault, and the drill goes on to recovery; a person or a f
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Self
@@ -57,6 +57,7 @@ class Stops:
     Args:
         record: of the run.
         plan: the scenario's conditions.
+        systems: whose clients have an error budget.
         settings: where Prometheus and the freeze file are.
         cluster: where people leave their word.
         holder: of the Lease: whom an abort means.
@@ -67,6 +68,7 @@ class Stops:
         self,
         record: RunRecord,
         plan: StopPlan,
+        systems: Iterable[str],
         settings: Settings,
         cluster: Cluster,
         holder: str,
@@ -77,7 +79,7 @@ class Stops:
         self._record, self._settings, self._cluster = record, settings, cluster
         self._holder, self._interrupt = holder, interrupt
         self._tail = Tail(record)
-        self._watches = [Watch(each) for each in conditions(plan, record, settings, self._tail)]
+        self._watches = [Watch(each) for each in conditions(plan, systems, record, settings, self._tail)]
         self._done, self._over, self._lock = threading.Event(), threading.Event(), threading.Lock()
         self._rollback_failed: tuple[str, ...] = ()
         self._clear = clock.now()

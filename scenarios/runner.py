@@ -106,7 +106,8 @@ class _Runner:
         self.started = clock.now()
         self.services = services(self.scenario, settings, cluster)
         self.loads = Loads(self.scenario.load, record, settings, run_id)
-        self.stops = Stops(record, self.scenario.stop, settings, cluster, holder, interruption.from_thread)
+        systems = dict.fromkeys(plan.system for plan in self.scenario.load)
+        self.stops = Stops(record, self.scenario.stop, systems, settings, cluster, holder, interruption.from_thread)
         self.experiment: Child | None = None
         self.told: float | None = None
         self.error: str | None = None
@@ -241,7 +242,7 @@ class _Runner:
             self._undo_pending()  # beside it, since every undo looks at the state itself
         experiment.stop(_ROLLBACK_GRACE)
         self._undo_pending()  # what it left, had it to be killed
-        self.stops.halted(told, self.stops.acting(told))
+        self.stops.halted(told)
 
     def _note_steady_state(self) -> None:
         try:

@@ -141,11 +141,11 @@ def test_clients_without_answers_stop_a_drill(lab_kafka: Settings, cluster: Clus
     assert code == ExitCode.FAIL, f"{out}\n{err}"
     verdict = verdicts(record)["not-stopped"]
     assert verdict.outcome is Outcome.FAIL
-    assert "error budget" in verdict.reason
+    assert "error budget of kafka" in verdict.reason
     assert 0 < _halted(record)["undo_begun"] < IN_TIME
     assert _stopped_processes(lab_kafka) == before
     assert record.first("run.phase").t < record.first("drain.finished").t
-    assert "error budget" in (record.path / "report.html").read_text()
+    assert "error budget of kafka" in (record.path / "report.html").read_text()
 
 
 def test_within_its_limits_a_drill_is_not_stopped(lab_kafka: Settings, cluster: Cluster, tmp_path: Path) -> None:

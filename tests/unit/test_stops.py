@@ -119,16 +119,18 @@ def _ledger(record: RunRecord, producer: int, rate: float, t: float, attempted: 
 def test_errors_are_what_was_due_in_the_window_without_success(record: RunRecord) -> None:
     """Failed or unanswered alike; what was due before the window does not count, nor what is not due yet."""
     _ledger(record, 1, rate=10, t=1000, attempted=100, acked=[*range(50), *range(60, 65), *range(95, 100)])
-    assert errors(record, now=1010, window=5) == {"kafka": pytest.approx(0.8)}
-    assert errors(record, now=1010, window=2) == {"kafka": pytest.approx(0.75)}
-    assert errors(record, now=1010, window=1000) == {"kafka": pytest.approx(0.4)}
+    assert errors(record, "kafka", now=1010, window=5) == pytest.approx(0.8)
+    assert errors(record, "kafka", now=1010, window=2) == pytest.approx(0.75)
+    assert errors(record, "kafka", now=1010, window=1000) == pytest.approx(0.4)
 
 
 def test_nothing_due_is_no_number(record: RunRecord) -> None:
     """A load that has ended can't say that clients are well."""
     _ledger(record, 1, rate=10, t=1000, attempted=100, acked=list(range(100)))
     with pytest.raises(MissingError, match="nothing was due"):
-        errors(record, now=1020, window=5)
+        errors(record, "kafka", now=1020, window=5)
+    with pytest.raises(MissingError, match="no client of postgres has begun"):
+        errors(record, "postgres", now=1010, window=5)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +219,7 @@ def _watching(
     record: RunRecord, plan: StopPlan | None = None, settings: Settings = SETTINGS
 ) -> Iterator[tuple[Stops, threading.Event]]:
     interrupted = threading.Event()
-    stops = Stops(record, plan or StopPlan(), settings, None, ME, lambda _reason: interrupted.set())  # type: ignore[arg-type]
+    stops = Stops(record, plan or StopPlan(), ("kafka",), settings, None, ME, lambda _reason: interrupted.set())  # type: ignore[arg-type]
     with stops:
         yield stops, interrupted
 
