@@ -65,7 +65,12 @@ def run(
 
     Example: drill run broker-kill-leader --context drill-lab
 
-    Ctrl-C undoes the fault, drains what can be drained, keeps the record, and exits with 130.
+    Ctrl-C undoes the fault, drains what can be drained, keeps the record, and exits with 130; so does `drill abort`
+    from another machine, and a freeze. Stop conditions of the scenario (`stop:`) end the fault, not the drill.
+
+    Refused before anything is touched (exit code 2) where drill.toml does not declare the context or namespace
+    drillable or protects it, outside of its `windows`, and while its `freeze_file` is there; and (exit code 3) while
+    the cluster is frozen or another drill runs on it.
     """
     if dry_run:
         plan(scenario, context, kubeconfig, output, seed, answers)

@@ -13,18 +13,20 @@ from typing import Any
 
 import pytest
 import yaml
+from kubernetes.client import ApiException
 
 from drill import kafka, lease, postgres
 from drill.cluster import Cluster
 from drill.cluster_log import NAME as UNDOS
 from drill.exits import ExitCode
 from drill.record import RunRecord
-from drill.settings import Settings
+from drill.settings import FILE_VARIABLE, Settings
 from drill.verdicts import Outcome
 from experiments._watch import NotSeenError, await_seen
 from scenarios.model import EXPERIMENTS
 from tests.cluster.drills import DRILL, ROOT, Command, run, the_record, verdicts
 
+NAMESPACE = "drill-brakes"
 IN_TIME = 5.0
 """A fault is undone within so many seconds of what stops it."""
 LONG = 60
@@ -90,11 +92,26 @@ class Elsewhere:
 
 
 @pytest.fixture
-def elsewhere(lab_kafka: Settings, tmp_path: Path) -> Elsewhere:
+def toml(lab_kafka: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Settings with a Lease and a rollback log of these tests' own: what else is pending on the lab is not theirs."""
+    try:
+        Cluster.connect(lab_kafka).core.create_namespace({"metadata": {"name": NAMESPACE}})
+    except ApiException as error:
+        if error.status != 409:
+            raise
+    path = tmp_path / "drill.toml"
+    text = (ROOT / "drill.toml").read_text()
+    path.write_text(text.replace("drillable = true\n", f'drillable = true\nlease_namespace = "{NAMESPACE}"\n'))
+    monkeypatch.setenv(FILE_VARIABLE, str(path))
+    return path
+
+
+@pytest.fixture
+def elsewhere(lab_kafka: Settings, toml: Path, tmp_path: Path) -> Elsewhere:
     """With settings and a kubeconfig, and nothing else."""
     folder = tmp_path / "elsewhere"
     folder.mkdir()
-    (folder / "drill.toml").write_text((ROOT / "drill.toml").read_text())
+    (folder / "drill.toml").write_text(toml.read_text())
     assert lab_kafka.kubeconfig_file is not None
     kubeconfig = folder / "kubeconfig"
     kubeconfig.write_text(lab_kafka.kubeconfig_file.read_text())
@@ -102,12 +119,13 @@ def elsewhere(lab_kafka: Settings, tmp_path: Path) -> Elsewhere:
 
 
 @pytest.fixture
-def cluster(lab_kafka: Settings) -> Iterator[Cluster]:
+def cluster(lab_kafka: Settings, toml: Path) -> Iterator[Cluster]:
     """The lab; what a dead harness holds expires by itself, but the next test need not wait for that."""
+    assert toml.is_file()
     made = Cluster.connect(lab_kafka)
     yield made
-    if lease.look(made, "default").holder:
-        made.coordination.delete_namespaced_lease(lease.NAME, "default")
+    if lease.look(made, NAMESPACE).holder:
+        made.coordination.delete_namespaced_lease(lease.NAME, NAMESPACE)
 
 
 def _stopped_processes(settings: Settings) -> object:
@@ -223,7 +241,7 @@ def test_a_person_stops_a_drill_from_another_machine(
     verdict = verdicts(RunRecord.open(record.path))["not-stopped"]
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert "customers are calling" in verdict.reason
-    assert not lease.look(cluster, "default").holder
+    assert not lease.look(cluster, NAMESPACE).holder
     code, _out, err = elsewhere.drill("abort")
     assert code == ExitCode.USAGE
     assert "no drill is running" in err
@@ -244,7 +262,7 @@ def test_a_freeze_refuses_drills_and_ends_the_one_that_runs(
         assert code == ExitCode.INTERRUPTED, f"{out}\n{err}"
         assert 0 < _halted(record)["undo_begun"] < IN_TIME
         assert _stopped_processes(lab_kafka) == before
-        assert "release week" in str(lease.frozen(cluster, "default"))
+        assert "release week" in str(lease.frozen(cluster, NAMESPACE))
         code, _out, err = run(tmp_path / "refused", "run", path)
         assert code == ExitCode.INCONCLUSIVE
         assert "release week" in err
@@ -252,7 +270,7 @@ def test_a_freeze_refuses_drills_and_ends_the_one_that_runs(
     finally:
         code, _out, err = elsewhere.drill("unfreeze")
     assert code == ExitCode.PASS, err
-    assert lease.frozen(cluster, "default") is None
+    assert lease.frozen(cluster, NAMESPACE) is None
 
 
 # -- kill -9 -----------------------------------------------------------------------------------------------------------
@@ -352,7 +370,7 @@ def test_killed_at_a_random_moment_everything_is_undone(
         assert "undone experiments." in out
     _await_end(record.path)
     _await_restored(lambda: fault.trace(lab_platform), before)
-    assert not cluster.core.read_namespaced_config_map(UNDOS, "default").data
+    assert not cluster.core.read_namespaced_config_map(UNDOS, NAMESPACE).data
     code, out, _err = run(tmp_path / "runs", "judge", str(record.path))
     assert code in {ExitCode.FAIL, ExitCode.INCONCLUSIVE}
     assert "report:" in out
