@@ -26,10 +26,7 @@ from experiments.postgres import _holding
 from tests.cluster.scratch import FRUITLESS, WHOLE_LIFE
 
 SERVER = "kong-postgres"
-EXHAUST, LOCK, EXHAUST_POOL = (
-    each.__wrapped__  # type: ignore[attr-defined]
-    for each in (faults.exhaust_connections, faults.lock_table, faults.exhaust_pool)
-)
+EXHAUST = faults.exhaust_connections.injection
 _HARNESS = """
 import time
 from experiments import postgres
@@ -220,7 +217,7 @@ def test_no_superuser_no_fault(
 
 def test_a_locked_table(run: RunRecord, client: str) -> None:
     """The gateway waits for its routes and not for its services; afterwards it reads both."""
-    with injected(LOCK(SERVER, "routes")) as on, postgres.connected(client) as gateway:
+    with injected(faults.lock_table.injection(SERVER, "routes")) as on, postgres.connected(client) as gateway:
         gateway.execute("set lock_timeout = 1000")
         with pytest.raises(psycopg.errors.LockNotAvailable):
             gateway.execute("select count(*) from routes")
@@ -263,7 +260,7 @@ def test_no_such_table() -> None:
 def test_every_session_of_the_pool(run: RunRecord, client: str, lab_platform: Settings) -> None:
     """Through the pool nobody is served, to the server itself everybody gets in; afterwards both."""
     pooled = postgres.conninfo(lab_platform, pooled=True, dbname="kong")
-    with injected(EXHAUST_POOL(SERVER)) as on:
+    with injected(faults.exhaust_pool.injection(SERVER)) as on:
         with pytest.raises(PostgresUnreachableError, match=r"no answer to a query|query_wait_timeout"):
             postgres.ensure_answers(pooled, within=2)
         assert not faults.accepts_connections("pool", timeout=2)
