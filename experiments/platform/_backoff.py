@@ -5,12 +5,13 @@ on to 300 s (https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#r
 back-off: this is what a rollout restart cures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from drill.cluster import ClusterError, PodState
 from experiments._fault import Injection, Proof
 from experiments._watch import NotSeenError, ticks
+from experiments.platform import _together
 from experiments.pods._site import Container, Site, see_replaced, shell
 
 # Every process but PID 1, which an init follows into its end; then PID 1 itself, by what it has a handler for: the
@@ -19,43 +20,35 @@ _CRASH = "kill -KILL -1 2>/dev/null; kill -INT 1 2>/dev/null; kill -TERM 1 2>/de
 _KEPT_DOWN = "CrashLoopBackOff"
 
 
-def backed_off(here: Site, hit: Sequence[Container], crashes: int, within: float) -> Injection:
-    """Crash each container as often as it comes back, `crashes` times; the last back-off is what stays.
+def backed_off(hit: Sequence[tuple[Site, Sequence[Container]]], crashes: int, within: float) -> Injection:
+    """Crash containers as often as they come back, at least `crashes` times, until all are kept down at once.
 
     Args:
-        here: The workload.
-        hit: The containers.
+        hit: The containers of each workload.
         crashes: How often: the back-off that is left is 10 s, doubled for each crash after the second.
-        within: Seconds in which all must have crashed that often.
+        within: Seconds in which all must be kept down.
     """
-    before = {each.pod.uid: each.pod.restarts for each in hit}
+    before = {each.pod.uid: each.pod.restarts for _, containers in hit for each in containers}
+    struck: dict[str, set[str]] = {uid: set() for uid in before}
 
     def inject() -> None:
-        struck: dict[str, set[str]] = {uid: set() for uid in before}
-        with ThreadPoolExecutor(len(hit)) as pool:
+        with ThreadPoolExecutor(len(before)) as pool:
             for _ in ticks(within, 0.5):
-                pods = {pod.uid: pod for pod in here.pods() if pod.uid in before}
-                alive = [
-                    pod
-                    for pod in pods.values()
-                    if here.container in pod.running
-                    and len(struck[pod.uid]) < crashes
-                    and pod.container_ids[here.container] not in struck[pod.uid]
-                ]
-                for pod, fell in zip(alive, pool.map(lambda pod: _crash(here, pod), alive), strict=True):
+                now = _now(hit)
+                alive = [(here, pod) for here, pod in now if _alive(here, pod, struck)]
+                for (here, pod), fell in zip(alive, pool.map(lambda each: _crash(*each), alive), strict=True):
                     if fell:
                         struck[pod.uid].add(pod.container_ids[here.container])
-                if all(len(each) >= crashes for each in struck.values()):
+                down = sum(_KEPT_DOWN in pod.waiting for _, pod in now)
+                if down == len(before) and all(len(lives) >= crashes for lives in struck.values()):
                     return
 
     def effect() -> Proof:
-        pods = {pod.uid: pod for pod in here.pods()}
-        for each in hit:
-            pod = pods.get(each.pod.uid)
-            if pod is None:
-                raise NotSeenError(f"{each.pod.name} is gone as a whole")
-            if _KEPT_DOWN not in pod.waiting:
-                raise NotSeenError(f"{pod.name} is not kept down: {', '.join(pod.waiting) or pod.phase}")
+        pods = {pod.uid: pod for _, pod in _now(hit)}
+        if len(pods) < len(before):
+            raise NotSeenError(f"{len(before) - len(pods)} of {len(before)} pods are gone as a whole")
+        if up := [pod for pod in pods.values() if _KEPT_DOWN not in pod.waiting]:
+            raise NotSeenError(f"{up[0].name} is not kept down: {', '.join(up[0].waiting) or up[0].phase}")
         return {
             pods[uid].name: {"waiting": _KEPT_DOWN, "restarts": {"before": restarts, "after": pods[uid].restarts}}
             for uid, restarts in before.items()
@@ -63,15 +56,30 @@ def backed_off(here: Site, hit: Sequence[Container], crashes: int, within: float
 
     return Injection(
         fault="crash_loop",
-        method=f"{crashes} crashes on end",
-        targets=tuple(each.as_target() for each in hit),
-        permissions=here.permissions(execute=True),
+        method=f"{crashes} crashes or more on end",
+        targets=tuple(here.workload.as_target() for here, _ in hit),
+        permissions=tuple(dict.fromkeys(one for here, _ in hit for one in here.permissions(execute=True))),
         inject=inject,
         effect=effect,
-        undo=see_replaced,
-        undo_arguments=here.arguments,
-        recovered=here.recovered,
+        undo=_together.undo_each,
+        undo_arguments=_together.undos(hit[0][0].cluster.context, [(see_replaced, here.arguments) for here, _ in hit]),
+        recovered=lambda: {here.workload.ref: here.recovered() for here, _ in hit},
     )
+
+
+def _now(hit: Sequence[tuple[Site, Sequence[Container]]]) -> list[tuple[Site, PodState]]:
+    """Those of the pods that are still there, as they are now."""
+    return [
+        (here, pod)
+        for here, containers in hit
+        for pod in here.pods()
+        if pod.uid in {each.pod.uid for each in containers}
+    ]
+
+
+def _alive(here: Site, pod: PodState, struck: Mapping[str, set[str]]) -> bool:
+    """Whether its container runs and was not struck in this life."""
+    return here.container in pod.running and pod.container_ids[here.container] not in struck[pod.uid]
 
 
 def _crash(here: Site, pod: PodState) -> bool:

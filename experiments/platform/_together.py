@@ -22,6 +22,9 @@ def together(
     """One fault of several, by the name under which its proof has each."""
 
     def inject() -> None:
+        if len(injections) == 1:  # in this thread, which an interruption reaches
+            next(iter(injections.values())).inject()
+            return
         with ThreadPoolExecutor(len(injections)) as pool:
             for injecting in [pool.submit(each.inject) for each in injections.values()]:
                 injecting.result()
@@ -34,17 +37,17 @@ def together(
         inject=inject,
         effect=lambda: {name: each.effect() for name, each in injections.items()},
         undo=undo_each,
-        undo_arguments={
-            "context": context,
-            "undos": [
-                {"undo": f"{each.undo.__module__}.{each.undo.__qualname__}", "arguments": each.undo_arguments}
-                for each in injections.values()
-            ],
-        },
+        undo_arguments=undos(context, [(each.undo, each.undo_arguments) for each in injections.values()]),
         recovered=recovered,
         effect_timeout=effect_timeout,
         recovery_timeout=recovery_timeout,
     )
+
+
+def undos(context: str, each: Sequence[tuple[Callable[..., Proof], dict[str, Any]]]) -> dict[str, Any]:
+    """The arguments of `undo_each`, for undos and theirs."""
+    named = [{"undo": f"{undo.__module__}.{undo.__qualname__}", "arguments": arguments} for undo, arguments in each]
+    return {"context": context, "undos": named}
 
 
 def undo_each(context: str, undos: list[dict[str, Any]]) -> dict[str, Any]:

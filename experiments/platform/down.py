@@ -74,7 +74,10 @@ def platform_down(
         drillable(namespace)
     here = platform(drillable(None)[0], select, topic)
     _ensure_brokers_within(here, max_brokers_down)
-    injections = {each.workload: _injection(each, method, crashes, max_pods, effect_timeout) for each in here.services}
+    if method == "crash-loop":
+        injections = {"crash_loop": _crash_loop(here, crashes, max_pods, effect_timeout)}
+    else:
+        injections = {each.workload: _injection(each, method, max_pods) for each in here.services}
     fault = together(
         _FAULT,
         here.cluster.context,
@@ -116,15 +119,17 @@ def _runbook(here: Platform, mode: Mode, order: Order, budgets: tuple[float, ...
     return Runbook(_FAULT.replace("_", "-"), mode, phases, here.permissions)
 
 
-def _injection(each: Service, method: Method, crashes: int, max_pods: Limit, within: float) -> Injection:
+def _injection(each: Service, method: Method, max_pods: Limit) -> Injection:
     if method == "delete":
         return delete_pods.injection(each.workload, each.namespace, count="100%", max_pods=max_pods)
     if method == "scale-to-zero":
         return scale_to_zero.injection(each.workload, each.namespace, max_pods=max_pods)
-    if method != "crash-loop":
-        raise UsageError(f"method is {method!r}: give delete, scale-to-zero or crash-loop")
-    site = drillable_site(each.namespace, each.workload)
-    return backed_off(site, select_pods(site, "100%", max_pods, None), crashes, within)
+    raise UsageError(f"method is {method!r}: give delete, scale-to-zero or crash-loop")
+
+
+def _crash_loop(here: Platform, crashes: int, max_pods: Limit, within: float) -> Injection:
+    sites = [drillable_site(each.namespace, each.workload) for each in here.services]
+    return backed_off([(site, select_pods(site, "100%", max_pods, None)) for site in sites], crashes, within)
 
 
 def _ensure_brokers_within(here: Platform, limit: int) -> None:

@@ -44,7 +44,7 @@ def test_the_runbook_on_containers_that_are_kept_down(both: Scratch) -> None:
     """All crash until Kubernetes keeps them down; assessed, read, restarted anew, without waiting for the back-off."""
     site, here = drillable_site(NAMESPACE, WEB), platform(both, DB, WEB)
     before = {pod.uid for pod in both.pods(WEB)}
-    with injected(backed_off(site, select(site, "100%", "100%", None), crashes=3, within=90)) as on:
+    with injected(backed_off([(site, select(site, "100%", "100%", None))], crashes=3, within=90)) as on:
         assert {each["waiting"] for each in on.proof.values()} == {"CrashLoopBackOff"}
         found = here.assess()
         assert len(found["failing"]) == 2
