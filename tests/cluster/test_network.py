@@ -12,7 +12,7 @@ from drill.errors import RefusedError
 from drill.helpers import Helper
 from drill.record import RunRecord
 from drill.settings import Settings
-from experiments import network
+from experiments import kafka, network
 from experiments.network import _partition
 from experiments.network._helpers import Attempt, await_running, see
 from tests.cluster.scratch import NAMESPACE, WHOLE_LIFE, Scratch, namespace, scratch, workload
@@ -124,7 +124,8 @@ def test_latency_and_loss_are_unavailable(both: Scratch) -> None:
 
 @pytest.fixture
 def kafka_run(lab_kafka: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunRecord:  # noqa: ARG001 - order only
-    """A run record for faults of the lab's Kafka."""
+    """A run record for faults of the lab's Kafka, which is whole."""
+    kafka.await_recovery(120)
     made = RunRecord.create(tmp_path / "runs", "test")
     monkeypatch.setenv(record.RECORD_VARIABLE, str(made.path))
     return made

@@ -8,7 +8,8 @@ from chaoslib.exceptions import ActivityFailed
 
 from drill import rollback
 from drill.errors import RefusedError
-from drill.nodes import nodes
+from drill.nodes import nodes, pods_on
+from experiments._watch import NotSeenError
 from experiments.nodes import cordon_node, drain_node, lose_node, loss
 from tests.cluster.scratch import FRUITLESS, NAMESPACE, WHOLE_LIFE, Scratch, namespace, scratch, workload
 
@@ -38,6 +39,12 @@ def budget(minimum: int) -> dict[str, Any]:
         "metadata": {"name": "web", "namespace": NAMESPACE},
         "spec": {"minAvailable": minimum, "selector": {"matchLabels": {"app": "web"}}},
     }
+
+
+def all_ready(scratch: Scratch, node: str) -> None:
+    """Look whether all pods on a node are Ready, whoever's they are."""
+    if left := [pod.name for pod in pods_on(scratch.cluster, node) if not pod.ready]:
+        raise NotSeenError(f"{left[0]} is not Ready")
 
 
 def node_of(scratch: Scratch) -> str:
@@ -112,8 +119,10 @@ def test_node_loss(web: Scratch) -> None:
     assert said["proof"]["node"] == "NotReady"
     assert said["proof"]["pods_not_ready"] >= 1
     assert list(dict.fromkeys(web.kinds())) == WHOLE_LIFE
-    assert nodes(web.cluster)[said["targets"][0]["name"]].available
+    name = said["targets"][0]["name"]
+    assert nodes(web.cluster)[name].available
     assert not rollback.pending()
+    web.await_(lambda: all_ready(web, name))
 
 
 @pytest.mark.slow
@@ -131,6 +140,9 @@ def test_a_lost_node_comes_back_by_itself(web: Scratch) -> None:
     """The dead man: with nobody left to undo it, the lab starts the node again."""
     web.settings_file.write_text(web.settings_file.read_text() + HOOKS)
     name = web.pods(WEB)[0].node
-    loss._run(["drill", "lab", "node", "stop", name, "--for", "1"])
+    loss._run(["drill", "lab", "node", "stop", name, "--for", "3"])
+    with pytest.raises(NotSeenError):
+        web.lab_node_runs(name)
     web.await_(lambda: web.lab_node_runs(name))
     web.await_ready(WEB)
+    web.await_(lambda: all_ready(web, name))
