@@ -1,4 +1,9 @@
-"""The fault that leaves a broker no space for its log."""
+"""The fault that leaves a broker no space for its log.
+
+One that makes the volume slow is not to be had honestly: Kafka answers from the page cache and leaves flushing to the
+kernel, a throttle of the block device (blkio, io.max) is out of a container's reach, and to drown the disk in writes
+would hit whoever else is on it before it hits the broker. `pause_brokers` is what a broker that hangs looks like.
+"""
 
 import secrets
 from typing import Any
