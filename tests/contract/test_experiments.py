@@ -139,3 +139,10 @@ def test_every_function_is_documented(experiment: dict[str, Any]) -> None:
         assert called.__doc__
         missing = [name for name in activity["provider"].get("arguments", {}) if f"{name}:" not in called.__doc__]
         assert not missing or "as of `kill_broker`" in called.__doc__
+
+
+def test_the_readme_has_a_row_for_every_fault() -> None:
+    """What a fault does, how it is undone and what it needs is said where a user looks first."""
+    readme = (CATALOGUE.parents[1] / "README.md").read_text()
+    table = readme[readme.index("## The faults") : readme.index("## Brakes")]
+    assert [name for name in EXPERIMENTS if f"`{name}`" not in table] == []
