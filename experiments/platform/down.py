@@ -95,7 +95,7 @@ def _runbook(here: Platform, mode: Mode, order: Order, budgets: tuple[float, ...
     """PLATFORM.md's `Emergency: platform down`, step by step."""
     assess, logs, restart, verify = budgets
     names = ", ".join(f"{each.workload} in {each.namespace}" for each in here.services)
-    phases = (
+    phases: tuple[Phase, ...] = (
         Phase(
             "assess",
             assess,

@@ -1,13 +1,13 @@
 """The phases of a runbook: each performed, timed against its budget, told on the time line and kept as evidence."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from drill import clock, record
 from drill.cluster import Permission
 from drill.errors import DrillError
-from experiments._watch import GivenUpError, NotSeenError
+from experiments._watch import GivenUpError, NotSeenError, await_seen
 from experiments.runbooks import operator
 
 Mode = Literal["self-heal", "runbook", "operator"]
@@ -110,10 +110,10 @@ def _attempt(phase: Phase, within: float) -> tuple[Evidence, str | None]:
         return {}, str(error)
 
 
-def self_heal(whole: Callable[[], Evidence], answering: Callable[[], Evidence], budgets: Sequence[float]) -> Any:
+def self_heal(
+    whole: Callable[[], Evidence], answering: Callable[[], Evidence], budgets: tuple[float, float]
+) -> tuple[Phase, ...]:
     """The phases of a platform that is left alone: first its pods are whole, then its services answer."""
-    from experiments._watch import await_seen  # noqa: PLC0415
-
     ready, answer = budgets
     return (
         Phase("ready", ready, "Wait until every critical pod is Ready again.", lambda s: await_seen(whole, s, 1)),

@@ -60,7 +60,7 @@ def rehearse_crashloop(
         effect_timeout=effect_timeout,
         recovery_timeout=recovery_timeout,
     )
-    phases = (
+    phases: tuple[Phase, ...] = (
         Phase(
             "describe", describe_budget, f"Describe the pods of {workload}: state, resources, events.", _describe(here)
         ),

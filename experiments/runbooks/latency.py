@@ -70,7 +70,7 @@ def rehearse_kafka_latency(
     ensure_permitted(here, [broker], max_brokers_down)
     longest = 2 * (health_budget + replicas_budget + restart_budget + verify_budget)
     fault = _hung(here, broker, longest, effect_timeout, recovery_timeout)
-    phases = (
+    phases: tuple[Phase, ...] = (
         Phase("health", health_budget, "Which brokers answer? (kafka-broker-api-versions.sh)", lambda _: _health(here)),
         Phase(
             "replicas",

@@ -60,7 +60,7 @@ def rehearse_pool_exhausted(
         effect_timeout=effect_timeout,
         recovery_timeout=recovery_timeout,
     )
-    phases = (
+    phases: tuple[Phase, ...] = (
         Phase("detect", detect_budget, "Count the sessions in pg_stat_activity, by state.", lambda _: _detect(here)),
         Phase(
             "end-idle-sessions",
