@@ -40,8 +40,9 @@ def fill_log_volume(
     """Fault: take the space of a broker's log volume, until the broker fails of it. Durations in seconds.
 
     Kafka takes a log directory that it can't write out of service and, when it was its last one, halts
-    (kafka.log.LogManager.handleLogDirFailure), as it does when it can't write its metadata log. With its container ends
-    what held the space, so that the restarted broker finds it free again: that is the fault's dead man.
+    (kafka.log.LogManager.handleLogDirFailure): at the first write that finds no space, so that a broker to which little
+    is written may go on for minutes. With its container ends what held the space, so that the restarted broker finds it
+    free again: that is the fault's dead man.
 
     Args:
         select: As of `kill_broker`; one broker.
