@@ -286,10 +286,11 @@ class Client:
         Raises:
             UnstableError: their number kept changing: wait until nobody starts any more.
         """
+        first = since.replace(microsecond=0)  # times are answered in whole seconds, cut off
         for _ in range(_COUNTS):
             found, total = self._count(workflow, since)
             if len(found) == total:
-                return iter([each for each in found.values() if each.start is None or each.start >= since])
+                return iter([each for each in found.values() if each.start is None or each.start >= first])
         raise UnstableError(f"instances of {workflow.name!r}: {len(found)} seen of {total}: they change meanwhile")
 
     def tasks(self, workflow: Workflow, instance: int) -> list[Task]:

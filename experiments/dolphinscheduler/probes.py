@@ -3,7 +3,7 @@
 import secrets
 
 from drill import dolphinscheduler, settings
-from drill.dolphinscheduler import Client, FailedError, UnreachableError
+from drill.dolphinscheduler import Client, FailedError, UnreachableError, UnstableError
 from experiments._watch import ticks
 
 _WORKFLOW = "drill-probe"
@@ -52,6 +52,6 @@ def workflows_run(within: float = 60, timeout: float = 10) -> bool:
                 found = client.find(workflow, started)
                 if found and found.finished:
                     return found.state == "SUCCESS" and found.run_times == 1
-    except (UnreachableError, FailedError):
+    except (UnreachableError, FailedError, UnstableError):
         pass
     return False

@@ -262,12 +262,12 @@ def test_instances_are_read_page_by_page_each_once(world: World, client: Client)
         ],
     }
     world.answers["GET /projects/1/workflow-instances"] = lambda asked: page(pages[asked["pageNo"]], 4, 2)
-    found = list(client.instances(WORKFLOW, SINCE))
+    found = list(client.instances(WORKFLOW, datetime(2026, 1, 2, 3, 4, 5, 900000, tzinfo=UTC)))
     assert [(each.id, each.correlation) for each in found] == [(5, None), (4, "b"), (3, "a")]
     assert [each.finished for each in found] == [True, True, False]
     assert found[2].run_times == 2
     asked = datetime.strptime(world.asked[-1][1]["startDate"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
-    assert asked <= SINCE - timedelta(hours=14)
+    assert asked <= datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC) - timedelta(hours=14)
 
 
 def test_instances_that_change_while_they_are_counted_are_no_count(world: World, client: Client) -> None:
