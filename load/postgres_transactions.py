@@ -123,7 +123,8 @@ class PostgresTransactions(OpenLoopUser):
             connect_timeout=max(2, round(plan.timeout)),
         )
         try:
-            with psycopg.connect(connection, autocommit=True, prepare_threshold=None) as session:
+            with _Connection.connect(connection, autocommit=True, prepare_threshold=None) as session:
+                session.patience = plan.timeout
                 for statement in (_rows.CREATE, _rows.INDEX, _rows.FORGET):
                     session.execute(statement)
         except psycopg.Error as error:

@@ -2,15 +2,16 @@
 
 import hashlib
 import shlex
-from collections.abc import Callable  # noqa: TC003 - as every other module has it
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from drill.errors import RecordIncompleteError
-from drill.ledger import ledgers
+from drill.ledger import Ledger, Stream, streams
 from drill.record import RunRecord
 from reports._format import plain
 from reports._measured import Missing, measured
+from reports._scene import loads
 
 DURABILITY = (
     "replication_factor",
@@ -24,24 +25,31 @@ DURABILITY = (
     "message.timestamp.type",
 )
 """The topic settings that decide whether an acknowledged record is kept; the page shows the others on demand."""
+SERVERS = {"PostgreSQL": "postgres-settings", "DolphinScheduler": "dolphinscheduler-server"}
+"""The evidence of how each service was set up, by the service's name."""
 Facts = tuple[tuple[str, str | Missing], ...]
 
 
 def environment(record: RunRecord) -> dict[str, Facts]:
     """Facts by group; what the record lacks is Missing, each by itself."""
+    found = measured(record, lambda: streams(record))
+    kafka = isinstance(found, Missing) or any(each.system == "kafka" for each in found)
+    producers = _producers(found)
     groups: dict[str, Callable[[], Facts]] = {
         "Run": lambda: _run(record),
         "Cluster": lambda: _mapping(record.manifest["cluster"]),
-        "Topic": lambda: _topic(record),
-        "Topic, other settings": lambda: _other_settings(record),
-        "Producer": lambda: _producer(record),
+        **(
+            {"Topic": lambda: _topic(record), "Topic, other settings": lambda: _other_settings(record)} if kafka else {}
+        ),
+        **_servers(record),
+        **{name: lambda found=found: _producer(record, found) for name, found in producers.items()},  # type: ignore[misc]
         "Versions": lambda: _mapping(record.manifest["versions"]),
     }
-    found = {}
+    told = {}
     for name, read in groups.items():
         facts = measured(record, read)
-        found[name] = ((name, facts),) if isinstance(facts, Missing) else facts
-    return found
+        told[name] = ((name, facts),) if isinstance(facts, Missing) else facts
+    return told
 
 
 def preflight(record: RunRecord) -> tuple[tuple[str, bool, str], ...]:
@@ -96,7 +104,7 @@ def _run(record: RunRecord) -> Facts:
 
 def _topic(record: RunRecord) -> Facts:
     preflight = record.evidence("preflight")
-    topic = (record.scenario.get("load") or {}).get("topic", "")
+    topic = next((load["topic"] for load in loads(record) if "topic" in load), "")
     facts: list[tuple[str, str | Missing]] = [("Topic", str(topic))]
     rows = _partitions(preflight, topic)
     if not rows:  # made by the drill itself
@@ -118,14 +126,35 @@ def _other_settings(record: RunRecord) -> Facts:
     return _mapping({name: settings[name] for name in sorted(settings) if name not in DURABILITY})
 
 
-def _producer(record: RunRecord) -> Facts:
-    found = ledgers(record)
+def _servers(record: RunRecord) -> dict[str, Callable[[], Facts]]:
+    """What was written down of services other than Kafka."""
+    evidence = record.path / "evidence"
+    return {
+        title: lambda name=name: _mapping(record.evidence(name))  # type: ignore[misc]
+        for title, name in SERVERS.items()
+        if (evidence / f"{name}.json").is_file()
+    }
+
+
+def _producers(found: tuple[Stream, ...] | Missing) -> dict[str, tuple[Ledger, ...] | Missing]:
+    """The producers of each stream, by what the page calls them."""
+    if isinstance(found, Missing):
+        return {"Producer": found}
+    if len(found) == 1:
+        return {"Producer": found[0].ledgers}
+    return {f"Load: {each.name}": each.ledgers for each in found}
+
+
+def _producer(record: RunRecord, found: tuple[Ledger, ...] | Missing) -> Facts:
+    if isinstance(found, Missing):
+        raise RecordIncompleteError(found.reason)
     settings = {plain(ledger.header.producer_settings): ledger.header.producer_settings for ledger in found}
     facts: Facts = (("Producers", plain(len(found))),)
     for each in settings.values():
         facts += _mapping(dict(each))
-        if "delivery.timeout.ms" not in each and "message.timeout.ms" not in each:
-            planned = (record.scenario.get("load") or {}).get("delivery_timeout")
+        kafka = found[0].header.system == "kafka"
+        if kafka and "delivery.timeout.ms" not in each and "message.timeout.ms" not in each:
+            planned = next((load["delivery_timeout"] for load in loads(record) if "delivery_timeout" in load), None)
             missing = Missing("the ledger does not say it")
             facts += (("Delivery timeout", missing if planned is None else f"{planned} s, as the scenario says"),)
     return facts

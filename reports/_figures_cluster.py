@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from drill.errors import RecordIncompleteError
-from drill.record import Event
+from drill.ledger import Accounting
+from drill.record import Event, RunRecord
 from reports._format import duration, plural
 from reports._measured import Missing, measured
-from reports._scene import Figure, Scene
+from reports._scene import Figure, Scene, View
 from reports.charts import Chart, Line
 
 Span = tuple[float, float]
@@ -28,21 +29,33 @@ def phases(scene: Scene, title: str) -> Figure:
     outages, degraded = scene.timeline.outages, _degraded(scene)
     lanes = {
         "Fault": ("fault", "fault on", _joined(scene.windows(scene.axis.end + scene.origin))),
-        "Clients": ("out", "out", _joined([(outage.t1, outage.seen_until) for outage in outages])),
-        "Kafka": ("degraded", "under-replicated", degraded),
+        **_clients(scene),
     }
-    books = measured(scene.record, lambda: scene.books)
-    if not isinstance(books, Missing) and books.lost:
-        lost = _joined([(interval.first_time, interval.last_time) for interval in books.lost_intervals])
-        lanes["Lost"] = ("out", "lost records were due", lost)
+    if kafka := asks_kafka(scene):
+        # The lane of the service says what its clients saw, that of the replicas what Kafka said.
+        lanes["Kafka" if len(scene.timeline.services) <= 1 else "Kafka replicas"] = (
+            "degraded",
+            "under-replicated",
+            degraded,
+        )
+    if gone := _lost(scene):
+        what = " or ".join(dict.fromkeys(f"{view.noun}s" for view, _ in gone))
+        intervals = [interval for _, books in gone for interval in books.lost_intervals]
+        lost = _joined([(interval.first_time, interval.last_time) for interval in intervals])
+        lanes["Lost"] = ("out", f"lost {what} were due", lost)
     for lane, (colour, text, spans) in lanes.items():
         bands += [scene.band(lane, start, end, colour, text) for start, end in spans]
     says = f"{plural(len(changes), 'phase')}, {plural(len(scene.faults), 'fault')}, {plural(len(outages), 'outage')} "
-    says += f"of a partition; Kafka said that it was under-replicated for {duration(sum(b - a for a, b in degraded))}"
+    several = len(scene.timeline.services) > 1
+    part = "partition" if kafka and not several else "path"
+    says += f"of a {part}"
+    if kafka:
+        says += f"; Kafka said that it was under-replicated for {duration(sum(b - a for a, b in degraded))}"
     early = sum(max(0.0, min(end, scene.origin) - start) for start, end in degraded)
     says += f", {duration(early)} of it before the fault." if early and scene.timeline.t0 is not None else "."
-    note = "When a fault was on, when at least one partition was out for clients, when Kafka was under-replicated"
-    note += ", and when the records were due that were lost." if "Lost" in lanes else "."
+    note = f"When a fault was on, when at least one {part} {'of each service ' if several else ''}was out for clients"
+    note += ", when Kafka was under-replicated" if kafka else ""
+    note += f", and when the {what} were due that were lost." if "Lost" in lanes else "."
     chart = Chart("phases", title, says, scene.axis, 30 * (1 + len(lanes)))
     return Figure(note, says, chart.lanes(("Run", *lanes), bands))
 
@@ -54,7 +67,8 @@ def brokers(scene: Scene, title: str) -> Figure:
     answered = record.events_of("observed.kafka")
     if not answered:
         raise RecordIncompleteError("the time line has no observed.kafka event")
-    pods = record.events_of("observed.pods")
+    # The pods of several namespaces have a figure of their own.
+    pods = () if len(namespaces(record)) > 1 else record.events_of("observed.pods")
     lines = [
         _line(scene, "brokers in the metadata", "acked", (), asked, lambda data: len(data["brokers"])),
         _line(scene, "pods Ready", "p99", (9, 2, 2, 2), pods, lambda data: sum(pod["ready"] for pod in data["pods"])),
@@ -74,7 +88,92 @@ def brokers(scene: Scene, title: str) -> Figure:
     note += f"Asked every {duration(float(np.median(np.diff(times))))} (median)" if len(times) > 1 else "Asked once"
     silent = len(asked) - len(answered)
     note += f"; {plural(silent, 'question')} without an answer." if silent else "; always answered."
-    return Figure(note, says, Chart("brokers", title, says, scene.axis, 130).lines(lines), tuple(lines))
+    shown = tuple(line for line in lines if line.name != "pods Ready" or len(namespaces(record)) <= 1)
+    return Figure(note, says, Chart("brokers", title, says, scene.axis, 130).lines(shown), shown)
+
+
+def sessions(scene: Scene, title: str) -> Figure:
+    """The sessions that PostgreSQL had, of those it may have; a gap where it let nobody in."""
+    record = scene.record
+    asked = [event for event in record.events if event.kind in ("observed.postgres", "observed.postgres-unreachable")]
+    answered = record.events_of("observed.postgres")
+    if not answered:
+        raise RecordIncompleteError("the time line has no observed.postgres event")
+    lines = [
+        _line(scene, "sessions", "acked", (), asked, lambda data: data["used"]),
+        _line(scene, "sessions there may be", "failed", (2, 3), asked, lambda data: data["max_connections"]),
+    ]
+    used = lines[0].y[np.isfinite(lines[0].y)].astype(int)
+    silent = len(asked) - len(answered)
+    says = f"{used.min()} to {used.max()} sessions, of {int(np.nanmax(lines[1].y))} that there may be; "
+    says += f"{plural(silent, 'question')} without an answer." if silent else "always answered."
+    note = "Client sessions as pg_stat_activity has them; the one that asks is among them. A gap: no answer."
+    return Figure(note, says, Chart("sessions", title, says, scene.axis, 130).lines(lines), tuple(lines))
+
+
+def pods(scene: Scene, title: str) -> Figure:
+    """How many pods of each namespace Kubernetes called Ready."""
+    samples = scene.record.events_of("observed.pods")
+    lines, said = [], []
+    looks = (("acked", ()), ("p99", (6, 3)), ("max", (2, 3)), ("under", (9, 2, 2, 2)), ("offered", (4, 4)))
+    for name, (colour, dash) in zip(namespaces(scene.record), looks, strict=False):
+
+        def ready(data: Any, name: str = name) -> int:
+            return sum(pod["ready"] for pod in data["pods"] if pod["namespace"] == name)
+
+        lines.append(_line(scene, name, colour, dash, samples, ready))
+        said.append(f"{name} {int(np.nanmin(lines[-1].y))} to {int(np.nanmax(lines[-1].y))}")
+    if not lines:
+        raise RecordIncompleteError("the pods were not observed")
+    says = f"Pods Ready: {', '.join(said)}."
+    note = (
+        "Counts, as Kubernetes believes, which lags behind what clients see; told whenever it changed, at most twice "
+    )
+    note += "a second."
+    return Figure(note, says, Chart("pods", title, says, scene.axis, 130).lines(lines), tuple(lines))
+
+
+def asks_kafka(scene: Scene) -> bool:
+    """Whether the run has anything to do with Kafka: it was loaded, or looked at, or nothing else was."""
+    views = measured(scene.record, lambda: scene.views)
+    if isinstance(views, Missing) or any(view.stream.system == "kafka" for view in views):
+        return True
+    return _asks(scene, "kafka")
+
+
+def asks_postgres(scene: Scene) -> bool:
+    """Whether PostgreSQL was looked at."""
+    return _asks(scene, "postgres")
+
+
+def _asks(scene: Scene, service: str) -> bool:
+    events = measured(scene.record, lambda: scene.record.events)
+    return not isinstance(events, Missing) and any(each.kind.startswith(f"observed.{service}") for each in events)
+
+
+def namespaces(record: RunRecord) -> tuple[str, ...]:
+    """Of all pods that were observed; none where that can't be read."""
+    events = measured(record, lambda: record.events_of("observed.pods"))
+    seen = () if isinstance(events, Missing) else events
+    found = measured(record, lambda: {pod["namespace"] for event in seen for pod in event.data["pods"]})
+    return () if isinstance(found, Missing) else tuple(sorted(found))
+
+
+def _clients(scene: Scene) -> dict[str, tuple[str, str, list[Span]]]:
+    """When clients were out: of all together, or of each of several services."""
+    parts = {each.name: each.outages for each in scene.timeline.services}
+    if len(parts) <= 1:
+        parts = {"Clients": scene.timeline.outages}
+    return {name: ("out", "out", _joined([(each.t1, each.seen_until) for each in of])) for name, of in parts.items()}
+
+
+def _lost(scene: Scene) -> list[tuple[View, Accounting]]:
+    """The streams that lost something, with their books."""
+    views = measured(scene.record, lambda: scene.views)
+    if isinstance(views, Missing):
+        return []
+    books = [(view, measured(scene.record, lambda view=view: view.books)) for view in views if view.accounted]  # type: ignore[misc]
+    return [(view, each) for view, each in books if not isinstance(each, Missing) and each.lost]
 
 
 def _line(

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 MINUS = "\N{MINUS SIGN}"
+FEW = 10
 _ACRONYMS = {name.lower(): name for name in ("RTO", "ISR", "UID", "ID", "JVM", "p99")}
 
 
@@ -76,4 +77,9 @@ def plain(value: Any) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
-FILTERS = {each.__name__: each for each in (number, duration, offset, utc, clock, words, sign, plural, plain)}
+def rate(value: float) -> str:
+    """A number a second: whole, but for few: `7,153`, `0.8`."""
+    return number(round(value)) if value >= FEW or value == round(value) else f"{value:.1f}"
+
+
+FILTERS = {each.__name__: each for each in (rate, number, duration, offset, utc, clock, words, sign, plural, plain)}

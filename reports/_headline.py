@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from drill.ledger import Accounting
 from drill.objectives import Objectives
 from drill.record import RunRecord
-from drill.series import ClientSeries
 from drill.verdicts import Outcome, Verdict
-from recovery import Timeline
+from recovery import Service, Timeline
+from reports._books import Account
 from reports._format import MINUS, duration, number, plural
 from reports._measured import Missing, measured, or_missing
+from reports._scene import View, loads
+
+_NOUNS = {"postgres_transactions": "transactions", "dolphinscheduler_api": "requests"}
+"""What the rate of a load counts, by its profile; records where it says nothing else."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,13 @@ class KeyFigure:
     """The check that holds it to an objective; the page puts its outcome beside the number."""
 
 
-def sentence(record: RunRecord, timeline: Timeline, books: Accounting | Missing) -> str:
+def sentence(record: RunRecord, timeline: Timeline, accounts: Sequence[Account]) -> str:
     """What was tested and what came out, in plain words, measured things only."""
     tested = str(record.scenario.get("description") or record.scenario.get("name") or "A drill.").strip().rstrip(".")
-    rate = (record.scenario.get("load") or {}).get("rate")
-    under = f"Under {number(rate)} records/s, " if rate else ""
-    result = f"{under}{_outage(timeline)}, and {_losses(books)}."
+    rates = [_rate(load) for load in loads(record) if load.get("rate")]
+    *most, last = rates or [""]
+    under = f"Under {', '.join(most)}{' and ' if most else ''}{last}, " if last else ""
+    result = f"{under}{_outage(timeline)}, and {_losses(accounts)}."
     return f"{tested}. {result[:1].upper()}{result[1:]}{_stopped(record)}"
 
 
@@ -47,8 +52,8 @@ def key_figures(
     record: RunRecord,
     timeline: Timeline,
     objectives: Objectives | Missing,
-    books: Accounting | Missing,
-    series: ClientSeries | Missing,
+    accounts: Sequence[Account],
+    views: Sequence[View] | Missing,
 ) -> tuple[KeyFigure, ...]:
     """Outage, recovery, loss, duplicates and latency: each with its error, its objective and its sample."""
     goals = Objectives() if isinstance(objectives, Missing) else objectives
@@ -66,22 +71,11 @@ def key_figures(
         KeyFigure(
             f"Recovery time (t5 {MINUS} t0)",
             _seconds(rto, "at least " if timeline.rto is None else "", timeline, "rto"),
-            _join(exact, _goal(goals.rto), "worst partition"),
+            _join(exact, _goal(goals.rto), _slowest(timeline)),
             "rto",
         ),
-        KeyFigure(
-            "Acknowledged records lost",
-            books if isinstance(books, Missing) else number(books.lost),
-            "" if isinstance(books, Missing) else f"of {number(books.acked)}, every one looked for",
-            "no-acked-record-lost",
-        ),
-        KeyFigure(
-            "Records seen twice",
-            books if isinstance(books, Missing) else number(books.seen_twice),
-            "" if isinstance(books, Missing) else f"of {number(books.seen)} seen",
-            "duplicates",
-        ),
-        _latency(record, series, goals),
+        *_counts(accounts),
+        _latency(record, views, goals),
         KeyFigure("Clients against control plane", *_hidden(timeline)),
     )
 
@@ -107,11 +101,61 @@ def _outage(timeline: Timeline) -> str:
     return "how long clients were out was not measured"
 
 
-def _losses(books: Accounting | Missing) -> str:
-    if isinstance(books, Missing):
-        return "whether an acknowledged record was lost was not measured"
-    were = {0: "none was", 1: "1 was"}.get(books.lost, f"{number(books.lost)} were")
-    return f"of {plural(books.acked, 'acknowledged record')} {were} lost"
+def _rate(load: dict[str, Any]) -> str:
+    return f"{number(load['rate'])} {_NOUNS.get(str(load.get('profile')), 'records')}/s"
+
+
+def _losses(accounts: Sequence[Account]) -> str:
+    said = []
+    for each in accounts:
+        books, noun = each.books, each.noun
+        if isinstance(books, Missing):
+            said.append(f"whether an acknowledged {noun} was lost was not measured")
+            continue
+        were = {0: "none was", 1: "1 was"}.get(books.lost, f"{number(books.lost)} were")
+        said.append(f"of {plural(books.acked, f'acknowledged {noun}')} {were} lost")
+    *most, last = said or ["nothing was accounted for"]
+    return f"{', '.join(most)}{' and ' if most else ''}{last}"
+
+
+def _counts(accounts: Sequence[Account]) -> tuple[KeyFigure, KeyFigure]:
+    """How much was lost, and how much was there twice: of all that was accounted for, if all of it was looked for."""
+    nouns = " and ".join(dict.fromkeys(f"{each.noun}s" for each in accounts)) or "records"
+    missing = [each.books for each in accounts if isinstance(each.books, Missing)]
+    lost, twice = (f"Acknowledged {nouns} lost", f"{nouns.capitalize()} seen twice")
+    if len(accounts) > 1:
+        lost, twice = "Acknowledged and lost", "Seen twice"
+    if missing or not accounts:
+        reason = missing[0] if missing else Missing("nothing was accounted for")
+        return KeyFigure(lost, reason, "", "no-acked-record-lost"), KeyFigure(twice, reason, "", "duplicates")
+    all_books = [(each.noun, each.books) for each in accounts if not isinstance(each.books, Missing)]
+    if len(all_books) == 1:
+        acked, seen = (number(all_books[0][1].acked), number(all_books[0][1].seen))
+    else:
+        acked = ", ".join(plural(books.acked, noun) for noun, books in all_books)
+        seen = ", ".join(plural(books.seen, noun) for noun, books in all_books)
+    return (
+        KeyFigure(
+            lost,
+            number(sum(books.lost for _, books in all_books)),
+            f"of {acked}, every one looked for",
+            "no-acked-record-lost",
+        ),
+        KeyFigure(twice, number(sum(books.seen_twice for _, books in all_books)), f"of {seen} seen", "duplicates"),
+    )
+
+
+def _slowest(timeline: Timeline) -> str:
+    """Whose recovery time it is."""
+    if len(timeline.services) <= 1:
+        kafka = not timeline.services or timeline.services[0].name == "kafka"
+        return "worst partition" if kafka else ""
+    slowest = max((each for each in timeline.services if each.mandatory), key=_rto, default=None)
+    return f"slowest mandatory service: {slowest.name}" if slowest and _rto(slowest) else "every mandatory service"
+
+
+def _rto(service: Service) -> float:
+    return service.rto_at_least or 0.0
 
 
 def _seconds(value: float | None, at_least: str, timeline: Timeline, field: str) -> str | Missing:
@@ -131,18 +175,39 @@ def _worst(timeline: Timeline) -> str:
     return "" if worst is None else f"worst: {worst.path}"
 
 
-def _latency(record: RunRecord, series: ClientSeries | Missing, goals: Objectives) -> KeyFigure:
+def _latency(record: RunRecord, views: Sequence[View] | Missing, goals: Objectives) -> KeyFigure:
     """The p99 that was judged, or else that of all acknowledged records."""
-    if isinstance(series, Missing):
-        return KeyFigure("Latency p99", series, "")
+    if isinstance(views, Missing):
+        return KeyFigure("Latency p99", views, "")
+    if len(views) > 1:
+        return _latencies(record, views, goals)
+    found = measured(record, lambda: views[0].series)
+    if isinstance(found, Missing):
+        return KeyFigure("Latency p99", found, "")
+    series, noun = found, views[0].noun
     samples = int(series.intended.sum(dtype=np.int64))
     judged = measured(record, lambda: next((v.actual for v in record.verdicts if v.check == "latency-p99"), None))
     if judged:
         return KeyFigure("Latency p99", str(judged), _join("± 1 %", _goal(goals.latency_p99)), "latency-p99")
     if not samples:
-        return KeyFigure("Latency p99", Missing("no record was acknowledged"), "")
+        return KeyFigure("Latency p99", Missing(f"no {noun} was acknowledged"), "")
     p99 = series.latency_between(0.99, series.start, series.start + len(series.intended))
     return KeyFigure("Latency p99", duration(p99), _join("± 1 %", _goal(None), f"all {number(samples)} acknowledged"))
+
+
+def _latencies(record: RunRecord, views: Sequence[View], goals: Objectives) -> KeyFigure:
+    """The worst stream's p99, of all that it acknowledged, and those of the others."""
+    found = {}
+    for view in views:
+        series = measured(record, lambda view=view: view.series)  # type: ignore[misc]
+        if not isinstance(series, Missing) and series.intended.any():
+            found[view.name] = series.latency_between(0.99, series.start, series.start + len(series.intended))
+    if not found:
+        return KeyFigure("Latency p99", Missing("nothing was acknowledged"), "")
+    each = "; ".join(f"{name} {duration(p99)}" for name, p99 in found.items())
+    return KeyFigure(
+        "Latency p99, worst load", duration(max(found.values())), _join(each, _goal(goals.latency_p99)), "latency-p99"
+    )
 
 
 def _hidden(timeline: Timeline) -> tuple[str | Missing, str]:

@@ -68,7 +68,9 @@ def lanes(axis: Axis, names: Sequence[str], bands: Sequence[Band], plot: int) ->
             middle = (start + end) / 2
             words.append({"lane": band.lane, "a": middle, "text": band.text, "c": f"var(--on-{band.colour})"})
     scale = alt.Scale(domain=list(names), padding=0.2)
-    y = alt.Y("lane:N", title=None, sort=list(names), scale=scale, axis=alt.Axis(domain=False))
+    y = alt.Y(
+        "lane:N", title=None, sort=list(names), scale=scale, axis=alt.Axis(domain=False, labelLimit=axis.left - 8)
+    )
     colour, height_of = alt.Color("c:N", scale=None), alt.Size("h:Q", scale=None)
     return [
         _of(rows).mark_bar(clip=True).encode(x2="b:Q", y=y, color=colour, size=height_of),

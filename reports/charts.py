@@ -45,6 +45,8 @@ class Axis:
     """When a fault was on: shaded."""
     marks: tuple[tuple[str, float], ...] = ()
     """Named instants (t0, t1, ...), in the order of time."""
+    left: int = LEFT
+    """Pixels left of the plot area, where its lanes have their names."""
 
 
 @dataclass(frozen=True)
@@ -119,13 +121,13 @@ class Chart:
 
         drawn = []
         for size in SIZES:
-            plot = size.width - LEFT - RIGHT
+            plot = size.width - self.axis.left - RIGHT
             shading, instants = _layers.shading(self.axis), _layers.instants(self.axis, plot)
             chart = alt.layer(shading, *layers(plot), *instants).encode(x=_layers.time(self.axis, size.ticks))
             chart = chart.properties(
                 width=plot,
                 height=self.height,
-                padding={"left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
+                padding={"left": self.axis.left, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
                 autosize="none",
                 background="transparent",
             )

@@ -1,21 +1,14 @@
 """All figures of a report, in the order of the page."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from reports._figures_clients import availability, closeup, latency, throughput
-from reports._figures_cluster import brokers, phases
+from reports._figures_cluster import asks_kafka, asks_postgres, brokers, namespaces, phases, pods, sessions
 from reports._figures_phases import runbook
 from reports._measured import Missing, measured
 from reports._scene import Figure, Scene
-
-FIGURES = {
-    phases: "The run at a glance",
-    throughput: "Throughput",
-    availability: "Client availability by partition",
-    closeup: "The longest outage, from close by",
-    latency: "Latency",
-    brokers: "Brokers and replication",
-}
 
 
 @dataclass(frozen=True)
@@ -34,8 +27,30 @@ def gantt(scene: Scene) -> Drawn:
 
 
 def figures(scene: Scene) -> tuple[Drawn, ...]:
-    """Every figure; Missing where the record does not have what it draws."""
+    """Every figure that the run has something for; Missing where the record does not have what it draws."""
     return tuple(
-        Drawn(draw.__name__, title, measured(scene.record, lambda draw=draw, title=title: draw(scene, title)))  # type: ignore[misc]
-        for draw, title in FIGURES.items()
+        Drawn(name, title, measured(scene.record, lambda draw=draw, title=title: draw(scene, title)))  # type: ignore[misc]
+        for name, title, draw in _wanted(scene)
     )
+
+
+def _wanted(scene: Scene) -> Iterator[tuple[str, str, Callable[[Scene, str], Figure]]]:
+    """Name, title and function of each figure, in the order of the page."""
+    views = measured(scene.record, lambda: scene.views)
+    several = not isinstance(views, Missing) and len(views) > 1
+    yield "phases", "The run at a glance", phases
+    if isinstance(views, Missing) or not several:
+        yield "throughput", "Throughput", throughput
+    else:
+        for view in views:
+            yield f"throughput-{view.name}", f"Throughput: {view.name}", partial(throughput, view=view)
+    by = "service and path" if several else "partition"
+    yield "availability", f"Client availability by {by}", availability
+    yield "closeup", "The longest outage, from close by", closeup
+    yield "latency", "Latency", latency
+    if asks_kafka(scene):
+        yield "brokers", "Brokers and replication", brokers
+    if asks_postgres(scene):
+        yield "sessions", "PostgreSQL's sessions", sessions
+    if not asks_kafka(scene) or len(namespaces(scene.record)) > 1:
+        yield "pods", "Pods Ready", pods

@@ -10,7 +10,7 @@ from drill.verdicts import Outcome, Verdict, overall
 from recovery import Timeline, timeline
 from reports import _format
 from reports._alarms import alarms
-from reports._books import COLUMNS, drain, sent
+from reports._books import COLUMNS, accounts
 from reports._comparison import comparison
 from reports._environment import environment, manifest_digest, preflight, reproduce
 from reports._events import event_log
@@ -29,7 +29,7 @@ INSTANTS = {
     "t2": "An alert fired",
     "t3": "The operator acted, or the harness in their place: the runbook's first change",
     "t4": "The control plane said Ready",
-    "t5": "Start of the first sustained good window of the worst partition",
+    "t5": "Start of the first sustained good window of the worst {part}",
     "t6": "The backlog was drained",
 }
 
@@ -60,34 +60,42 @@ def view(record: RunRecord) -> dict[str, Any]:
     found = () if isinstance(hits, Missing) else hits
     goals = measured(record, lambda: record.objectives)
     scene = Scene(record, line, found)
-    series, books = measured(record, lambda: scene.series), measured(record, lambda: scene.books)
+    part = "Partition" if all(path.service == "kafka" for path in line.paths) else "Path"
+    views, told = measured(record, lambda: scene.views), accounts(record, scene)
+    accounted = tuple(each for each in told if each.accounted)
     return {
         "record": record,
         "name": measured(record, lambda: str(record.scenario["name"])),
         "alarms": alarms(record),
         "outcome": outcome,
         "verdicts": verdicts,
-        "sentence": measured(record, lambda: sentence(record, line, books)),
+        "sentence": measured(record, lambda: sentence(record, line, accounted)),
         "outcomes": {verdict.check: verdict.outcome for verdict in judged},
         "reasons": reasons(judged, outcome),
         "counts": {each: sum(verdict.outcome is each for verdict in judged) for each in Outcome},
-        "key_figures": measured(record, lambda: key_figures(record, line, goals, books, series)),
+        "key_figures": measured(record, lambda: key_figures(record, line, goals, accounted, views)),
         "objectives": objectives(judged),
         "not_set": () if isinstance(goals, Missing) else not_set(goals),
         "timeline": times,
-        "instants": [(name, what, getattr(line, name), line.unmeasured.get(name)) for name, what in INSTANTS.items()],
+        "instants": [
+            (
+                name,
+                what.format(part=part.lower()),
+                getattr(line, name),
+                line.unmeasured.get(name),
+            )
+            for name, what in INSTANTS.items()
+        ],
         "figures": figures(scene),
         "runbook": measured(record, lambda: runbook(record, line)),
         "gantt": gantt(scene),
-        "comparison": measured(record, lambda: comparison(record, line, scene.series)),
-        "books": books,
-        "sent": measured(record, lambda: sent(record)),
-        "drain": measured(record, lambda: drain(record)),
+        "comparisons": _comparisons(record, line, scene),
+        "accounts": told,
         "columns": COLUMNS,
         "faults": hits,
         "log": measured(record, lambda: event_log(record)),
         "origin": measured(record, lambda: scene.origin),
-        "limits": measured(record, lambda: limits(record, line, found, books, series)),
+        "limits": measured(record, lambda: limits(record, line, found, accounted, views)),
         "environment": environment(record),
         "preflight": measured(record, lambda: preflight(record)),
         "reproduce": measured(record, lambda: reproduce(record)),
@@ -98,7 +106,19 @@ def view(record: RunRecord) -> dict[str, Any]:
         "context": measured(record, lambda: str(record.first("run.started").data["context"])),
         "seconds": measured(record, lambda: record.events[-1].t - record.first("run.started").t),
         "Outcome": Outcome,
+        "parts": part,
     }
+
+
+def _comparisons(record: RunRecord, line: Timeline, scene: Scene) -> tuple[tuple[str, Any], ...]:
+    """Before, during and after, of each stream by its name; a stream that is alone needs none."""
+    views = measured(record, lambda: scene.views)
+    if isinstance(views, Missing):
+        return (("", views),)
+    return tuple(
+        (view.name if len(views) > 1 else "", measured(record, lambda view=view: comparison(record, line, view.series)))  # type: ignore[misc]
+        for view in views
+    )
 
 
 def _href(path: str) -> str:
