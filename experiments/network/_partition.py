@@ -213,11 +213,17 @@ def _try(cluster: Cluster, name: str, attempts: list[dict[str, Any]]) -> dict[st
             continue
         attempt = Attempt(helper, each["host"], each["port"])
         try:
-            await_seen(lambda attempt=attempt: see(cluster, [attempt], "connected"), _SEE_CONNECTED)  # type: ignore[misc]
-            results[str(attempt)] = "connected"
+            results[str(attempt)] = await_seen(lambda attempt=attempt: _answered(cluster, attempt), _SEE_CONNECTED)  # type: ignore[misc]
         except GivenUpError as given_up:
             results[str(attempt)] = str(given_up)
     return results
+
+
+def _answered(cluster: Cluster, attempt: Attempt) -> str:
+    """What becomes of a connection that no rule drops: one that does would let it time out."""
+    if (result := attempt.result(cluster)) == "timed out":
+        raise NotSeenError(result)
+    return result
 
 
 def _nft(cluster: Cluster, helper: Helper, script: str, argument: str) -> str:

@@ -44,6 +44,8 @@ class Net(World):
     forbidden: str | None = None
     """Why no helper container is taken."""
     listening: bool = True
+    deaf: set[str] = field(default_factory=set)
+    """Addresses at which nobody listens."""
     enforces: bool = True
     delay: float = 0.0
     """What Chaos Mesh's netem really does to connections, ms."""
@@ -135,7 +137,13 @@ class Net(World):
         words = [str(each) for each in arguments]
         if script == _helpers._CONNECT:
             self.sleep(0.1)
-            code = 124 if self.blocked(helper.pod, words[0], words[1]) else 0 if self.listening else 1
+            code = (
+                124
+                if self.blocked(helper.pod, words[0], words[1])
+                else 0
+                if self.listening and words[0] not in self.deaf
+                else 1
+            )
             return ExecResult(f"{code}\n", "", 0)
         if script == _partition._APPLY:
             self.tables[helper.pod.name] = words[0]
@@ -251,6 +259,19 @@ def test_no_connection_before_is_no_proof(net: Net, run: record.RunRecord) -> No
         network.isolate_pods(DB, APPS, WEB, [5432])
     assert kinds(run) == UNPREPARED
     assert not net.tables
+
+
+def test_a_way_that_never_worked_proves_nothing(net: Net) -> None:
+    """Only the databases listen: that they can't call is left out, and the undo does not wait for it."""
+    net.deaf = {"198.19.1.1", "198.19.1.2"}
+    injection = network.isolate_pods.injection(DB, APPS, WEB, [5432], direction="both", seed=1)
+    injection.prepare()
+    injection.inject()
+    assert [attempt.split()[0] for attempt in injection.effect()["timed_out"]] == ["web-1-a"]
+    before = net.now
+    undone = injection.undo(**injection.undo_arguments)
+    assert sorted(undone["connections"].values()) == ["connected", "refused"]
+    assert net.now - before < 5
 
 
 def test_rules_without_effect(net: Net, run: record.RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
