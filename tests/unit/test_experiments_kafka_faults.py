@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -310,10 +310,10 @@ def test_the_file_has_no_name_and_goes_with_its_holder(tmp_path: Path) -> None:
     said = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split()
     assert len(said) == 2
     assert not list(tmp_path.iterdir())
-    assert _held(mark) == size
+    _until(lambda: _held(mark) == size)
     free = ["sh", "-c", _log_volume._FREE, "sh", f"[{mark[0]}]{mark[1:]}"]
-    assert subprocess.run(free, check=True, capture_output=True, text=True).stdout == "0\n"
-    assert _held(mark) == 0
+    _until(lambda: subprocess.run(free, check=True, capture_output=True, text=True).stdout == "0\n")
+    _until(lambda: _held(mark) == 0)
 
 
 def test_the_holder_ends_at_its_deadline(tmp_path: Path) -> None:
@@ -321,10 +321,15 @@ def test_the_holder_ends_at_its_deadline(tmp_path: Path) -> None:
     mark = "drill-fill-4567cdef"
     argv = ["sh", "-c", _log_volume._FILL, "sh", str(tmp_path), "4096", "1", mark, "part"]
     subprocess.run(argv, check=True, capture_output=True)
-    deadline = time.monotonic() + 20
-    while _held(mark) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert _held(mark) == 0
+    _until(lambda: _held(mark) == 0)
+
+
+def _until(holds: Callable[[], bool], within: float = 20) -> None:
+    """A process that was told to begin or to end does so a moment later."""
+    deadline = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def _held(mark: str) -> int:
