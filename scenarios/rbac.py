@@ -6,6 +6,7 @@ administrator there, and no drill needs more.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from drill.cluster import Cluster, Permission
@@ -16,6 +17,8 @@ from scenarios.preflight import guard, preflight
 from scenarios.reader import Drill
 
 _API = "rbac.authorization.k8s.io"
+_CHOSEN = {"Node": "nodes", "Pod": "pods"}
+"""What a fault may choose anew in each run, by kind; workloads are always named by the scenario or the settings."""
 
 
 def family(drill: Drill) -> str:
@@ -67,7 +70,16 @@ def needed(drill: Drill, settings: Settings, cluster: Cluster) -> tuple[Permissi
     for check in found.checks:
         if check.name == "targets" and not check.ok:
             raise RefusedError(f"{drill.scenario.name}: nobody knows what it needs while it can't run: {check.detail}")
-    return found.permissions
+    return tuple(_lasting(each, drill, found.targets) for each in found.permissions)
+
+
+def _lasting(permission: Permission, drill: Drill, targets: Sequence[dict[str, Any]]) -> Permission:
+    """The same without the name of a node or a pod that this plan chose: the next run may choose another one."""
+    told = {str(value).rpartition("/")[2] for value in drill.experiment.get("configuration", {}).values()}
+    chosen = {(_CHOSEN[each["kind"]], each.get("name")) for each in targets if each.get("kind") in _CHOSEN}
+    if (permission.resource, permission.name) in chosen and permission.name not in told:
+        return replace(permission, name="")
+    return permission
 
 
 def manifest(permissions: Iterable[Permission], name: str, account: str, namespace: str) -> list[dict[str, Any]]:

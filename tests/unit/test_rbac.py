@@ -108,3 +108,20 @@ def test_no_manifest_is_made_of_targets_that_are_not_there(monkeypatch: pytest.M
     else:
         with pytest.raises(RefusedError, match="broker 1 is down already"):
             rbac.needed(drill, settings, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("configured", "name"), [("node2", "node2"), ("kafka", "")])
+def test_a_node_that_a_run_chose_is_not_nailed_down(
+    monkeypatch: pytest.MonkeyPatch, configured: str, name: str
+) -> None:
+    """The next run may choose another one; one that the scenario names is named in the manifest too."""
+    target = {"kind": "Node", "namespace": "kafka", "name": "node2"}
+    asked = (Permission("patch", "nodes", name="node2"), Permission("get", "secrets", "kafka", name="node2"))
+    checks = (Check("targets", ok=True, detail="Node node2"),)
+    monkeypatch.setattr(rbac, "preflight", lambda *_: Preflight(checks, (target,), asked, {}))
+    here = ContextSettings(drillable=True, namespaces=("kafka",), kafka=KafkaTarget(bootstrap="127.0.0.1:1"))
+    settings = settings_module.Settings(context="here", contexts={"here": here})
+    drill = reader.read(reader.find("broker-kill"))
+    drill.experiment["configuration"]["node"] = configured
+    needed = rbac.needed(drill, settings, None)  # type: ignore[arg-type]
+    assert needed == (Permission("patch", "nodes", name=name), asked[1])
