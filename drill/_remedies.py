@@ -3,7 +3,7 @@
 import difflib
 import inspect
 from collections.abc import Iterator, Sequence
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -11,9 +11,13 @@ from pydantic_core import ErrorDetails
 Place = Sequence[str | int]
 
 
-def remedy(root: type[BaseModel], kind: str, place: Place) -> str:
-    """One sentence; `kind` is pydantic's type of the error, `place` where in a file of the model `root` it is."""
+def remedy(root: type[BaseModel], kind: str, place: Place, branches: Place = ()) -> str:
+    """One sentence; `kind` is pydantic's type of the error, `place` where in a file of the model `root` it is.
+
+    Where one of several models stands at a place, `branches` holds the tag of the one that was taken.
+    """
     models = _models_at(root, place[: max(0, len(place) - 1)] if place and isinstance(place[-1], str) else place[:-2])
+    models = [model for model in models if _tags(model) & set(branches)] or models
     known = list(dict.fromkeys(name for model in models for name in model.model_fields))
     # In a list it is the list's name that means something.
     name = next((step for step in reversed(place) if isinstance(step, str)), "")
@@ -45,6 +49,12 @@ def _models_at(root: type[BaseModel], place: Place) -> list[type[BaseModel]]:
         # Where no model has the field, the step is a key of a mapping, an index, or the branch of a choice.
         models = [part for field in fields if field for part in _models_in(field.annotation)] or models
     return list(dict.fromkeys(models))
+
+
+def _tags(model: type[BaseModel]) -> set[Any]:
+    """The values by which a model is told from others that may stand in its place."""
+    literals = (field.annotation for field in model.model_fields.values() if get_origin(field.annotation) is Literal)
+    return {tag for each in literals for tag in get_args(each)}
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

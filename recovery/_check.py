@@ -143,15 +143,15 @@ def combined(parts: Mapping[str, Callable[[], Finding]], run: Run) -> Finding:
     actuals = [f"{name}: {each.actual}" for name, each in found.items() if each.actual is not None]
     return Finding(
         outcome,
-        _together({name: each.reason for name, each in decisive.items()}),
+        _together({name: each.reason for name, each in decisive.items()}, of=len(found)),
         "; ".join(actuals) or None,
         {"parts": {name: {**each.details, "outcome": str(each.outcome)} for name, each in found.items()}},
     )
 
 
-def _together(reasons: Mapping[str, str]) -> str:
-    """Reasons by part; what all say is said once."""
-    if len(said := set(reasons.values())) == 1:
+def _together(reasons: Mapping[str, str], of: int) -> str:
+    """The reasons of some of so many parts; what all of them say is said once."""
+    if len(reasons) == of and len(said := set(reasons.values())) == 1:
         return said.pop()
     return " ".join(f"{name}: {reason}" for name, reason in reasons.items())
 

@@ -1,12 +1,12 @@
 """The scenario: one YAML file, validated before anything is touched."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from drill.names import Namespaces
-from drill.objectives import Objectives
+from drill.objectives import SERVICES, Objectives
 from load.plan import Loads
 from scenarios._stop_plan import StopPlan
 
@@ -50,9 +50,7 @@ class BlastRadius(_Model):
     max_brokers_down: int = Field(default=1, ge=0, description="brokers that may be down at the same time")
     max_pods: Share = Field(default=1, description="pods of a workload that may be hit at once: a count, or 33%")
     max_nodes: int = Field(default=1, ge=0, description="nodes that may be unavailable at the same time")
-    max_sessions: Share = Field(
-        default="100%", description="PostgreSQL sessions that may be taken: a count, or 80%"
-    )
+    max_sessions: Share = Field(default="100%", description="PostgreSQL sessions that may be taken: a count, or 80%")
 
 
 class Scenario(_Model):
@@ -70,6 +68,15 @@ class Scenario(_Model):
     stop: StopPlan = Field(default=StopPlan(), description="what ends the fault early, besides a person")
     objectives: Objectives = Objectives()
     blast_radius: BlastRadius = BlastRadius()
+
+    @model_validator(mode="after")
+    def _holds_only_what_it_loads(self) -> Self:
+        loaded = {plan.system for plan in self.load}
+        if idle := [name for name in SERVICES if getattr(self.objectives.services, name) and name not in loaded]:
+            raise ValueError(
+                f"objectives.services holds {', '.join(idle)} to something, which no load of the scenario measures"
+            )
+        return self
 
 
 CATALOGUE = Path(__file__).parent / "catalogue"

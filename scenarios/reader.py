@@ -141,7 +141,7 @@ def _model_mistakes(document: Document, error: ValidationError) -> Iterator[Mist
         if said[0]["type"] == "too_short" and any(place == other[:-1] for other in found):
             continue  # what a list lacks was there, and was wrong
         problems = dict.fromkeys(map(problem, said))
-        yield document.mistake(place, " or ".join(problems), remedy(Scenario, said[0]["type"], place))
+        yield document.mistake(place, " or ".join(problems), remedy(Scenario, said[0]["type"], place, said[0]["loc"]))
 
 
 def _as_written(document: Document, place: Location, *, missing: bool) -> Location:

@@ -168,7 +168,7 @@ def _say_so(record: RunRecord, only: list[str], *, kafka: bool) -> None:
     schedule = {name: scenario["load"][name] for name in ("warm_up", "baseline", "duration")}
     if "postgres" in only:
         loads.append({"profile": "postgres_transactions", "rate": 50.0, "connections": 20, **schedule})
-    if "workflows" in only:
+    if "workflows" in only or "dolphinscheduler-api" in only:
         loads.append({"profile": "dolphinscheduler_api", "rate": 5.0, "starts": 0.2, **schedule})
     scenario |= {"load": loads if len(loads) > 1 else loads[0], "name": "platform-down"}
     scenario["description"] = "Everything critical goes down at once."

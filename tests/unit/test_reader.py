@@ -79,7 +79,7 @@ def test_a_seed_fills_only_what_was_left_to_chance() -> None:
         ({"objectives__client_outage": 1, "objectives__min_client_outage": 2}, "objectives", "Change the value"),
         ({"target__namespaces": []}, "target.namespaces", "namespaces that the experiment touches"),
         ({"hypothesis__probes": []}, "hypothesis.probes", "tolerance"),
-        ({"experiment__file": "no-such.yaml"}, "experiment.file", "broker-kill-leader.yaml"),
+        ({"experiment__file": "zzz.yaml"}, "experiment.file", "broker-kill-leader.yaml"),
         ({"experiment__configuration__partitoin": 1}, "experiment.configuration.partitoin", "mean `partition`?"),
         ({"blast_radius__max_brokers_down": -1}, "blast_radius.max_brokers_down", "brokers that may be down"),
     ],
@@ -138,3 +138,36 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
     """A typing error costs one look."""
     with pytest.raises(InputError, match="Did you mean broker-kill-leader"):
         reader.find("broker-kil-leader")
+
+
+MIX = [{"profile": "commodity_prices"}, {"profile": "postgres_transactions", "rate": 5}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "said"),
+    [
+        ({"load": [MIX[0], MIX[1] | {"rate": "fast"}]}, "load.1.rate", "transactions/s"),
+        ({"load": [MIX[0], MIX[1] | {"conections": 3}]}, "load.1.conections", "Did you mean `connections`?"),
+        ({"load": [MIX[0], MIX[1] | {"profile": "postgres"}]}, "load.1", "'postgres'"),
+        ({"load": MIX[1] | {"rate": 0}}, "load.rate", "transactions/s"),
+        ({"load": [*MIX, MIX[1]]}, "load", "only one load a profile"),
+        ({"load": [MIX[0], MIX[1] | {"baseline": 4}]}, "load", "same value"),
+        ({"load": []}, "load", "at least one load"),
+        ({"load": [MIX[0] | {"warm_up": 60}]}, "load.0", "no time for the fault"),
+        ({"objectives__services": {"postgres": {"rto": 3}}}, "(document)", "no load of the scenario measures"),
+        ({"objectives__services": {"kafka": {"rtto": 3}}}, "objectives.services.kafka.rtto", "Did you mean `rto`?"),
+        ({"objectives__services": {"kafca": {}}}, "objectives.services.kafca", "Did you mean `kafka`?"),
+        ({"objectives__services": {"kafka": {"rto": 999}}}, "objectives", "recovery_timeout"),
+    ],
+)
+def test_a_mistake_in_a_mix_names_its_load(tmp_path: Path, changes: dict[str, Any], field: str, said: str) -> None:
+    """By its place in the list; a load that is no list has none."""
+    (mistake,) = _mistakes(_changed(tmp_path, **changes))
+    assert mistake.field == field
+    assert said in f"{mistake.problem} {mistake.remedy}"
+    assert mistake.line is not None
+
+
+def test_a_mix_is_read(tmp_path: Path) -> None:
+    """Each load as its profile says."""
+    assert [plan.system for plan in reader.read(_changed(tmp_path, load=MIX)).scenario.load] == ["kafka", "postgres"]
