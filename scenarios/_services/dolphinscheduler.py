@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+import requests
+
 from drill import dolphinscheduler
 from drill.cluster import Permission
 from drill.errors import DrillError
@@ -12,6 +14,7 @@ from scenarios.model import Scenario
 if TYPE_CHECKING:
     from scenarios.reader import Drill
 
+_PATIENT = 10.0
 _PROMPT = 2.0
 """How long a sample waits for an answer, s: what does not answer by then is not reachable."""
 
@@ -53,12 +56,19 @@ class DolphinScheduler:
         return {"status": str(dolphinscheduler.health(self._target)["status"])}
 
     def setup(self) -> dict[str, Any]:
-        """Nothing that the settings do not say."""
-        return {}
+        """Which server answers: a stand-in names itself in the header by which servers do."""
+        try:
+            answer = requests.get(f"{self._target.url.rstrip('/')}/actuator/health", timeout=_PATIENT)
+        except requests.RequestException as error:
+            raise dolphinscheduler.UnreachableError(f"{self._target.url}: {error}") from error
+        return {"dolphinscheduler-server": {"server": answer.headers.get("Server", "does not say"), **self._where()}}
 
     def configuration(self) -> dict[str, Any]:
         """As the settings have it: they name the Secret, and hold none."""
         return self._target.model_dump(mode="json")
+
+    def _where(self) -> dict[str, str]:
+        return {"url": self._target.url, "project": self._target.project}
 
     def _login(self) -> Check:
         try:

@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from drill import clock, settings
 from drill.record import RunRecord
 from drill.settings import KafkaTarget, Settings
-from load.plan import LoadPlan
+from load.plan import Arrivals
 from load.process import command
 from tests.bench._table import Measure, show
 
@@ -53,7 +53,7 @@ def tool(kafka: Path, name: str, *arguments: str) -> str:
 class Load:
     """The load's own process, as the runner starts it."""
 
-    def __init__(self, plan: LoadPlan, target: Settings) -> None:
+    def __init__(self, plan: Arrivals, target: Settings) -> None:
         folder = tempfile.mkdtemp(prefix="drill-bench-")
         weakref.finalize(self, shutil.rmtree, folder)
         self.record = RunRecord.create(Path(folder), "bench")

@@ -13,13 +13,17 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from drill import clock
+from drill.cluster import Cluster
 from drill.kafka import client_config
-from drill.ledger import account, ledgers
+from drill.ledger import account, ledgers, streams
+from drill.postgres import PostgresUnreachableError, connected, conninfo, ensure_answers
 from drill.record import RECORD_VARIABLE, RunRecord
 from drill.series import client_series
 from drill.settings import Settings
 from load.drain import drain
-from load.plan import LoadPlan
+from load.plan import DolphinSchedulerPlan, LoadPlan, PostgresPlan
+from recovery._outages import Bins, outages
+from scenarios._loads import Loads
 from tests.bench import _kafka
 from tests.bench._kafka import Load
 
@@ -182,3 +186,125 @@ def test_a_load_that_stood_still_admits_it(lab_kafka: Settings, plan: LoadPlan) 
     _kafka.wait_until(clock.now() + 1)
     load.stop()
     assert client_series(load.record).max_lag >= 0.98 * stood_still
+
+
+@pytest.fixture
+def transactions() -> PostgresPlan:
+    """More of them than the test needs: it ends them itself."""
+    return PostgresPlan(
+        profile="postgres_transactions", rate=50, warm_up=0, baseline=1, duration=150, connections=10, timeout=3
+    )
+
+
+def _acked(record: RunRecord) -> int:
+    return sum(ledger.acked.count() for ledger in ledgers(record))
+
+
+@pytest.mark.slow
+def test_committed_rows_outlive_their_server(lab_platform: Settings, transactions: PostgresPlan) -> None:
+    """The server's pod is deleted with no grace: clients are out, and every row that was promised is there."""
+    cluster, target = Cluster.connect(lab_platform), lab_platform.postgres
+    load = Load(transactions, lab_platform)
+    load.await_start()
+    _await("transactions before", lambda: _acked(load.record) > 200)
+    (pod,) = cluster.pods(target.namespace, target.selector)
+    deleted = clock.now()
+    cluster.delete_pod(pod, 0)
+    _await("a refusal", lambda: sum(each.failed.count() for each in ledgers(load.record)) > 0)
+    _await("the server's return", lambda: _answers(lab_platform), 120)
+    back = clock.now()
+    before = _acked(load.record)
+    _await("transactions after", lambda: _acked(load.record) > before + 200)
+    load.stop()
+    assert _drain(load.record, lab_platform)
+
+    (stream,) = streams(load.record)
+    result, series = account(stream.ledgers), client_series(load.record)
+    assert (stream.system, stream.paths, stream.noun) == ("postgres", ("postgres",), "transaction")
+    assert result.lost == result.failed_seen == result.seen_twice == 0
+    assert result.failed > 0
+    assert result.attempted == result.acked + result.failed + result.indeterminate
+    assert series.acked.sum() == result.acked
+    # The outage that the clients measured is the one that was made.
+    (gap,) = outages(
+        series.acked[0],
+        series.failed[0],
+        Bins(series.start, series.bin),
+        t_from=deleted - 1,
+        t_to=series.start + series.acked.shape[1] * series.bin,
+        threshold=0.5,
+        sustained=2.0,
+    )
+    assert deleted - 0.5 <= gap.start <= deleted + 2
+    assert gap.seen_until <= back + 2
+    assert gap.seen_until > deleted
+
+
+def test_rows_that_are_gone_are_told_by_their_numbers(lab_platform: Settings, transactions: PostgresPlan) -> None:
+    """Deleted, changed and doubled behind the load's back: the drain sees each."""
+    load = Load(transactions, lab_platform)
+    load.await_start()
+    _await("some transactions", lambda: _acked(load.record) > 60)
+    load.stop()
+    run = load.record.path.name
+    columns = "run, producer, sequence, due_ns, checksum, payload"
+    with connected(conninfo(lab_platform, dbname=lab_platform.postgres.database)) as session:
+        session.execute("delete from drill_ledger where run = %s and sequence in (5, 6, 7, 20)", (run,))
+        session.execute(
+            f"insert into drill_ledger ({columns}) select {columns} from drill_ledger where run = %s and sequence = 9",  # type: ignore[arg-type]  # noqa: S608 - our own names
+            (run,),
+        )
+        session.execute("update drill_ledger set payload = payload || '!' where run = %s and sequence = 11", (run,))
+    assert _drain(load.record, lab_platform)
+    result = account(ledgers(load.record))
+    assert [(each.first_seq, each.last_seq) for each in result.lost_intervals] == [(5, 7), (11, 11), (20, 20)]
+    assert (result.lost, result.seen_twice) == (5, 1)
+    assert load.record.evidence("drain-postgres")["partitions"]["0"]["corrupt"] == 1
+
+
+def test_each_start_of_a_workflow_is_found_once(lab_platform: Settings) -> None:
+    """And reads, of which nothing can be found, are of a stream of their own."""
+    plan = DolphinSchedulerPlan(
+        profile="dolphinscheduler_api", rate=6, starts=0.5, lasts=0.2, warm_up=0, baseline=1, duration=100
+    )
+    load = Load(plan, lab_platform)
+    load.await_start()
+    _await("some starts", lambda: sum(each.attempted for each in ledgers(load.record)) > 40)
+    load.stop()
+    assert drain(load.record, lab_platform, clock.now() + 120)
+    reads, starts = streams(load.record)
+    assert (reads.name, starts.name) == ("dolphinscheduler-api", "workflows")
+    assert reads.ledgers[0].acked.count() > 0
+    result = account(starts.ledgers)
+    assert result.seen >= result.acked > 5
+    assert result.lost == result.seen_twice == result.failed_seen == 0
+    assert load.record.evidence("drain-workflows")["partitions"]["0"]["failed"] == 0
+
+
+def test_two_loads_share_one_record(lab_platform: Settings, transactions: PostgresPlan, tmp_path: Path) -> None:
+    """Side by side, each with its own streams: what is read back of one is none of the other's business."""
+    api = DolphinSchedulerPlan(profile="dolphinscheduler_api", rate=4, warm_up=0, baseline=1, duration=100)
+    record = RunRecord.create(tmp_path, "mix")
+    loads = Loads((transactions, api), record, lab_platform, record.path.name)
+    loads.start()
+    try:
+        _await("both", lambda: loads.begun)
+        _await("transactions", lambda: _acked(record) > 100)
+    finally:
+        loads.stop()
+    loads.ensure_unbroken("the end", running=False)
+    assert loads.over
+    loads.drain(120)
+    assert [stream.name for stream in streams(record)] == ["postgres", "dolphinscheduler-api", "workflows"]
+    for stream in streams(record):
+        assert all(ledger.closed for ledger in stream.ledgers)
+        if stream.header.accounted:
+            assert account(stream.ledgers).lost == 0
+
+
+def _answers(settings: Settings) -> bool:
+    try:
+        ensure_answers(conninfo(settings, pooled=True), 2)
+    except PostgresUnreachableError:
+        return False
+    return True
