@@ -285,6 +285,7 @@ def test_two_loads_share_one_record(lab_platform: Settings, transactions: Postgr
     """Side by side, each with its own streams: what is read back of one is none of the other's business."""
     api = DolphinSchedulerPlan(profile="dolphinscheduler_api", rate=4, warm_up=0, baseline=1, duration=100)
     record = RunRecord.create(tmp_path, "mix")
+    record.emit("runner", "run.started")
     loads = Loads((transactions, api), record, lab_platform, record.path.name)
     loads.start()
     try:
