@@ -8,10 +8,11 @@ import psycopg
 
 from drill import clock
 from drill.ledger import Ledger, Stream
-from drill.postgres import PostgresUnreachableError, connected, conninfo
+from drill.postgres import conninfo
 from drill.record import RunRecord
 from drill.settings import Settings
 from load import _rows
+from load._bounded import Session
 from load._drained import Drained
 
 _BATCH = 5_000
@@ -28,18 +29,16 @@ def drain_rows(record: RunRecord, stream: Stream, settings: Settings, deadline: 
     writable.forget_seen()
     run_id = stream.header.run_id
     left = max(1, round(deadline - clock.now()))
-    where = conninfo(settings, dbname=settings.postgres.database, options=f"-c statement_timeout={left * 1000}")
+    where = conninfo(settings, dbname=settings.postgres.database)
     record.emit("drain", "drain.started", stream=stream.name)
     reasons = []
-    with connected(where) as session:
+    with Session.asking(where, left) as session:
         if under_way := _await_quiet(session, run_id, deadline):
             reasons.append(f"{under_way} transactions of the load were still under way on the server")
         reading = clock.now()
         try:
             counts = _read(session, writable, deadline)
         except psycopg.Error as error:
-            if session.broken:
-                raise PostgresUnreachableError(f"the table was not read to its end: {error}") from error
             return Drained(started, reading, {}, (*reasons, f"the table was not read to its end: {error}"))
     if counts.pop("cut"):
         reasons.append("the table was not read to its end at the deadline")

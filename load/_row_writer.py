@@ -4,21 +4,11 @@ import select
 from typing import Any
 
 import psycopg
-from psycopg.abc import PQGen
 
 from drill.ledger import LedgerHeader
 from load import _rows
+from load._bounded import Session
 from load._open_loop import Answer, Fate
-
-
-class Session(psycopg.Connection[Any]):
-    """A connection that waits for no answer longer than the plan's timeout, which the server need not know of."""
-
-    patience = 10.0
-
-    def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
-        """As psycopg's, with a bound."""
-        return super().wait(gen, interval=interval, timeout=self.patience if timeout is None else timeout)
 
 
 class RowWriter:

@@ -16,7 +16,8 @@ from drill.errors import DrillError
 from drill.ledger import LedgerHeader
 from drill.postgres import conninfo
 from load import _lifecycle, _rows
-from load._row_writer import RowWriter, Session
+from load._bounded import Session
+from load._row_writer import RowWriter
 from load._users import PRODUCERS, OpenLoopUser
 from load.plan import PostgresPlan
 

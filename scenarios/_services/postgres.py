@@ -9,6 +9,7 @@ from drill import postgres
 from drill.cluster import Permission
 from drill.errors import DrillError
 from drill.settings import Settings
+from load._bounded import Session
 from scenarios._services._service import Check, Looked
 from scenarios.model import Scenario
 
@@ -46,8 +47,8 @@ class Postgres:
 
     def sample(self) -> dict[str, Any]:
         """Sessions by their state, and how many there may be."""
-        with postgres.connected(make_conninfo(self._server, connect_timeout=_PROMPT)) as connection:
-            return postgres.sessions(connection).as_dict()
+        with Session.asking(make_conninfo(self._server, connect_timeout=_PROMPT), _PROMPT) as session:
+            return postgres.sessions(session).as_dict()
 
     def snapshot(self) -> Any:
         """As a sample."""
@@ -55,8 +56,8 @@ class Postgres:
 
     def setup(self) -> dict[str, Any]:
         """Which server it is, and what decides whether a committed transaction outlives a crash."""
-        with postgres.connected(self._server) as connection:
-            found = connection.execute(
+        with Session.asking(self._server, _ANSWER) as session:
+            found = session.execute(
                 "select name, setting from pg_settings where name in ('server_version', 'max_connections', 'fsync',"
                 " 'synchronous_commit', 'synchronous_standby_names', 'full_page_writes', 'wal_sync_method')"
             ).fetchall()
@@ -78,10 +79,5 @@ class Postgres:
 
     @cached_property
     def _server(self) -> str:
-        """Read once: the Secret does not change while a drill runs, and the API server is not to be asked so often.
-
-        An idle server is not to hang a sample for long where its machine is gone: the kernel gives up what it sent.
-        """
-        return postgres.conninfo(
-            self._settings, dbname=self._target.database, tcp_user_timeout=_PROMPT * 1000, application_name="drill-look"
-        )
+        """Read once: the Secret does not change while a drill runs, and the API server is not to be asked so often."""
+        return postgres.conninfo(self._settings, dbname=self._target.database, application_name="drill-look")

@@ -20,6 +20,7 @@ from drill.postgres import PostgresUnreachableError, connected, conninfo, ensure
 from drill.record import RECORD_VARIABLE, RunRecord
 from drill.series import client_series
 from drill.settings import Settings
+from load._bounded import Session
 from load.drain import drain
 from load.plan import DolphinSchedulerPlan, LoadPlan, PostgresPlan
 from recovery._outages import Bins, outages
@@ -279,6 +280,15 @@ def test_each_start_of_a_workflow_is_found_once(lab_platform: Settings) -> None:
     assert result.seen >= result.acked > 5
     assert result.lost == result.seen_twice == result.failed_seen == 0
     assert load.record.evidence("drain-workflows")["partitions"]["0"]["failed"] == 0
+
+
+def test_a_session_waits_no_longer_than_its_patience(lab_platform: Settings) -> None:
+    """Whatever the server is at: it need not even be there to be given up."""
+    where = conninfo(lab_platform, dbname=lab_platform.postgres.database)
+    with pytest.raises(PostgresUnreachableError), Session.asking(where, 0.2) as session:
+        session.execute("select pg_sleep(30)")
+    with Session.asking(where, 10) as session:
+        assert session.execute("select 1").fetchall() == [(1,)]
 
 
 def test_two_loads_share_one_record(lab_platform: Settings, transactions: PostgresPlan, tmp_path: Path) -> None:
