@@ -8,7 +8,9 @@ from drill.settings import Settings
 
 # A subquery gives each firing alert's every second; the earliest is when it began to fire. Prometheus keeps ALERTS for
 # each rule: https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/#inspecting-alerts-during-runtime
-_FIRST = 'min by (alertname, namespace, severity) (min_over_time(timestamp(ALERTS{{alertstate="firing"}})[{window}s:1s]))'
+_FIRST = (
+    'min by (alertname, namespace, severity) (min_over_time(timestamp(ALERTS{{alertstate="firing"}})[{window}s:1s]))'
+)
 _BEFORE = 30.0
 """Seconds before t0 in which an alert that fires already is not the fault's."""
 
