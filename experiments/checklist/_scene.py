@@ -97,11 +97,10 @@ def selects(selector: Object, labels: dict[str, str]) -> bool:
         "Exists": lambda key, _: key in labels,
         "DoesNotExist": lambda key, _: key not in labels,
     }
-    expressions = selector.get("matchExpressions", [])
+    expressions: list[Object] = selector.get("matchExpressions", [])
     equal: dict[str, str] = selector.get("matchLabels", {})
-    return equal.items() <= labels.items() and all(
-        meets[each["operator"]](each["key"], each.get("values", [])) for each in expressions
-    )
+    agrees = all(labels.get(key) == value for key, value in equal.items())
+    return agrees and all(meets[each["operator"]](each["key"], each.get("values", [])) for each in expressions)
 
 
 def ended(pod: Object) -> bool:
