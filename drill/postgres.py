@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from drill.cluster import Cluster
@@ -16,6 +17,9 @@ from drill.settings import Settings
 
 _TIMEOUT = 5
 """Seconds after which a server that does not let us in is given up."""
+
+_PATIENCE = 30.0
+"""Seconds after which a server that does not answer is given up."""
 
 _LIMITS = """
 select current_setting('max_connections')::int,
@@ -92,6 +96,19 @@ def conninfo(settings: Settings, *, pooled: bool = False, **more: Any) -> str:
     )
 
 
+class _Session(psycopg.Connection[Any]):
+    """A connection that waits for no answer for ever: a server that is stopped answers neither yes nor no."""
+
+    def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
+        """As psycopg's, with a bound, after which the session is given up."""
+        try:
+            return super().wait(gen, interval=interval, timeout=_PATIENCE if timeout is None else timeout)
+        except psycopg.OperationalError:
+            if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:  # still no answer
+                self.close()
+            raise
+
+
 @contextmanager
 def connected(conninfo: str) -> Iterator[psycopg.Connection]:
     """A session in autocommit, closed afterwards.
@@ -114,7 +131,7 @@ def connect(conninfo: str) -> psycopg.Connection:
         PostgresUnreachableError: nobody let us in.
     """
     try:
-        return psycopg.connect(conninfo, autocommit=True)
+        return _Session.connect(conninfo, autocommit=True)
     except psycopg.OperationalError as error:
         raise PostgresUnreachableError(_one_line(error)) from error
 
