@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
 
 class InterruptedRunError(BaseException):
     """Raised in the main thread where a signal found it; not an `Exception`, so that no handler keeps it."""
@@ -20,6 +22,27 @@ def deferred() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let nothing cut an undo short: what comes meanwhile is raised after it.
+
+    A dying harness tells its children more than once: the kernel sends the signal of PR_SET_PDEATHSIG at the death of
+    each of its threads, one after the other. Handlers, not masks: another thread would take what this one blocks.
+    """
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield
+        return
+    came: list[int] = []
+    before = {each: signal.signal(each, lambda number, _frame: came.append(number)) for each in _ENDING}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        for number in dict.fromkeys(came):
+            signal.raise_signal(number)
 
 
 class Interruption:

@@ -17,6 +17,7 @@ from chaoslib.exceptions import ActivityFailed
 from drill import clock, record, rollback
 from drill.cluster import Permission
 from drill.errors import DrillError
+from drill.interruption import undisturbed
 from experiments._plan import Plan
 from experiments._watch import GivenUpError, await_seen
 
@@ -140,10 +141,11 @@ def injected(injection: Injection) -> Iterator[On]:
         _tell(injection, "fault.effective", proof=proof, since=since)
         yield On(since, proof)
     finally:
-        _tell(injection, "fault.undoing")
-        undone = injection.undo(**injection.undo_arguments)
-        rollback.done(identity)
-        _tell(injection, "fault.undone", proof=undone)
+        with undisturbed():
+            _tell(injection, "fault.undoing")
+            undone = injection.undo(**injection.undo_arguments)
+            rollback.done(identity)
+            _tell(injection, "fault.undone", proof=undone)
     _await_recovery(injection)
 
 

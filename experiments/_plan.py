@@ -12,6 +12,7 @@ from chaoslib.exceptions import ActivityFailed
 from drill import rollback
 from drill.cluster import Permission
 from drill.errors import UsageError
+from drill.interruption import undisturbed
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def undo() -> list[dict[str, Any]]:
     Raises:
         ActivityFailed: something could not be undone; it stays pending.
     """
-    results = rollback.undo_pending()
+    with undisturbed():
+        results = rollback.undo_pending()
     if failed := [result for result in results if not result.ok]:
         raise ActivityFailed("; ".join(f"{result.undo}: {result.error}" for result in failed))
     return [asdict(result) for result in results]

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from drill.interruption import InterruptedRunError, Interruption
+from drill.interruption import InterruptedRunError, Interruption, undisturbed
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -39,3 +39,21 @@ def test_the_handlers_of_before_are_put_back() -> None:
     with Interruption():
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_nothing_cuts_an_undo_short() -> None:
+    """A dying harness signals more than once; what came is raised when the undo is done, once."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _frame: came.append(number))
+    try:
+        with undisturbed():
+            signal.raise_signal(signal.SIGUSR1)
+            signal.raise_signal(signal.SIGUSR1)
+            undone_with = list(came)
+        assert undone_with == []
+        assert came == [signal.SIGUSR1]
+        with undisturbed():
+            pass
+        assert came == [signal.SIGUSR1]
+    finally:
+        signal.signal(signal.SIGUSR1, before)
