@@ -99,13 +99,14 @@ def selects(selector: Object, labels: dict[str, str]) -> bool:
     }
     expressions: list[Object] = selector.get("matchExpressions", [])
     equal: dict[str, str] = selector.get("matchLabels", {})
-    agrees = all(labels.get(key) == value for key, value in equal.items())
-    return agrees and all(meets[each["operator"]](each["key"], each.get("values", [])) for each in expressions)
+    if any(labels.get(key) != value for key, value in equal.items()):
+        return False
+    return all(meets[each["operator"]](each["key"], each.get("values", [])) for each in expressions)
 
 
 def ended(pod: Object) -> bool:
     """Whether a pod has run to its end, as a Job's do."""
-    return pod.get("status", {}).get("phase") == "Succeeded"
+    return bool(pod.get("status", {}).get("phase") == "Succeeded")
 
 
 def condition(found: Object, kind: str) -> str | None:
