@@ -98,6 +98,8 @@ def test_the_shipped_manifest_is_what_its_scenarios_need(family: str, lab_platfo
         "broker-kill-leader",
         pytest.param("postgres-pool-exhausted", marks=pytest.mark.slow),
         pytest.param("runbook-pool-exhausted", marks=pytest.mark.slow),
+        pytest.param("node-drain", marks=pytest.mark.slow),
+        pytest.param("client-isolation", marks=pytest.mark.slow),
         pytest.param("platform-down-self-heal", marks=pytest.mark.slow),
     ],
 )
