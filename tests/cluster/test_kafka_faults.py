@@ -31,7 +31,7 @@ def here(lab_kafka: Settings) -> Site:
     """The lab's Kafka, whole, with a topic whose partitions are led by another broker each."""
     client = clients.admin(lab_kafka.kafka)
     orders = [[0, 1, 2], [1, 2, 0], [2, 0, 1]]
-    made = client.create_topics([NewTopic(TOPIC, replica_assignment=orders)])[TOPIC]
+    made = client.create_topics([NewTopic(TOPIC, 3, replica_assignment=orders)])[TOPIC]
     if (error := made.exception()) is not None:
         assert error.args[0].name() == "TOPIC_ALREADY_EXISTS"
     assert kafka.await_recovery(timeout=120, settle=1)
@@ -110,7 +110,7 @@ def written(here: Site) -> Iterator[None]:
     over = Event()
 
     def write() -> None:
-        producer = Producer(clients.client_config(here.target, message_timeout_ms=5000, log_level=2))
+        producer = Producer({**clients.client_config(here.target), "message.timeout.ms": 5000, "log_level": 2})
         for number in count():
             if over.is_set():
                 break
