@@ -15,7 +15,7 @@ from tests.unit.records import build_record
 
 COMMANDS = (
     *("run", "plan", "validate", "list", "schema", "judge", "report"),
-    *("abort", "rollback", "freeze", "unfreeze", "doctor", "lab"),
+    *("abort", "rollback", "freeze", "unfreeze", "check", "rbac", "doctor", "lab"),
 )
 runner = CliRunner()
 
