@@ -31,6 +31,7 @@ from scenarios._desk import Desk
 from scenarios._facts import facts
 from scenarios._loads import START as LOAD_START
 from scenarios._loads import LoadFailedError, Loads
+from scenarios._narration import Narration
 from scenarios._observer import Observer
 from scenarios._services import services
 from scenarios._stops import Stops
@@ -217,12 +218,13 @@ class _Runner:
             )
         experiment = self.experiment
         deadman = self.scenario.experiment.timeout
-        self._until(
-            lambda: experiment.exit_status is not None or self.stops.breached,
-            deadman,
-            "the experiment's end",
-            loaded=False,
-        )
+        narration = Narration(self.record, self.say)
+
+        def ended() -> bool:
+            narration.go_on()
+            return experiment.exit_status is not None or self.stops.breached
+
+        self._until(ended, deadman, "the experiment's end", loaded=False)
         if experiment.exit_status is None:
             if not self.stops.breached:
                 self.stops.deadman(deadman)
