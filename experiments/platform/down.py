@@ -48,7 +48,8 @@ def platform_down(
             away for good: a rollout restart, as the runbook has it, does not bring them back. `crash-loop` crashes
             their containers until Kubernetes keeps them down, with nothing wrong with them any more.
         order: In which the runbook restarts: `dependency`, one after the other, or `written`, all at once.
-        crashes: For `crash-loop`: how often each container crashes; after 4 it is kept down for 40 s, after 5 for 80 s.
+        crashes: For `crash-loop`: how often each container crashes at least. By Kubernetes' defaults it is then kept
+            down for 40 s after 4, for 80 s after 5; a kubelet with a lower limit (the lab's: 10 s) lets it go sooner.
         topic: Topic to which the runbook's verification writes one record; None: it asks Kafka for metadata only.
         assess_budget: Seconds for: nodes and pods, what fails.
         logs_budget: Seconds for: logs of what fails.

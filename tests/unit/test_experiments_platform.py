@@ -88,17 +88,16 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 def strike(monkeypatch: pytest.MonkeyPatch, *kubelets: Kubelet) -> None:
     """A shot always hits."""
 
-    def crash(_: Any, pod: PodState) -> bool:
+    def crash(_: Any, pod: PodState) -> None:
         for each in kubelets:
             if pod.name in each.crashes:
                 each.crashes[pod.name] += 1
-        return True
 
     monkeypatch.setattr(_backoff, "_crash", crash)
 
 
 def test_every_container_is_crashed_until_all_are_kept_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one that takes longer than asked for is crashed on; each life of it is struck once."""
+    """The one that takes longer than asked for is crashed on."""
     quick, slow = Kubelet("a", "b", patience={"a": 2, "b": 2}), Kubelet("c", patience={"c": 5})
     strike(monkeypatch, quick, slow)
     hit = [(site(each), [Container(pod, "main") for pod in each.pods()]) for each in (quick, slow)]
