@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 from websocket import WebSocketException
 
 from drill.errors import DrillError, UsageError
-from drill.settings import Settings
+from drill.settings import DolphinSchedulerTarget, PostgresTarget, Settings
 
 TIMEOUT = 10.0
 """Seconds after which a request to the API server is given up."""
@@ -47,6 +47,14 @@ class Permission:
         resource = "/".join(filter(None, (self.resource, self.subresource)))
         group, name = f".{self.group}" if self.group else "", f" {self.name}" if self.name else ""
         return f"{self.verb} {resource}{group}{name} in {self.namespace or 'all namespaces'}"
+
+
+def secret_permission(system: PostgresTarget | DolphinSchedulerTarget) -> tuple[Permission, ...]:
+    """What reading a system's password takes; nothing where no Secret has it."""
+    secret = system.password
+    if secret is None:
+        return ()
+    return (Permission("get", "secrets", secret.namespace or system.namespace, name=secret.name),)
 
 
 @dataclass(frozen=True)

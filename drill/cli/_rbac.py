@@ -11,6 +11,9 @@ from drill.exits import ExitCode
 if TYPE_CHECKING:
     from drill.cluster import Permission
 
+_CHECK = "check"
+"""Beside scenarios: the checklist, which is none."""
+
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
@@ -19,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def rbac(
     scenarios: Annotated[
-        list[str], typer.Argument(metavar="SCENARIO...", help="Names of `drill list`, files, or families of scenarios.")
+        list[str], typer.Argument(metavar="SCENARIO...", help="Names of `drill list`, files, families, or `check`.")
     ],
     namespace: Annotated[
         str | None,
@@ -33,25 +36,29 @@ def rbac(
 
     Example: drill rbac kafka --context drill-lab > kafka-drills.yaml
 
+    `drill rbac check` prints what `drill check` needs, which only reads.
+
     Run it as an administrator: it resolves the targets, which the account that it describes can do only afterwards.
     """
     configure_logging(verbose=False)
     import yaml  # noqa: PLC0415 - lazy
 
     from drill.cluster import Cluster  # noqa: PLC0415 - lazy
+    from experiments import checklist  # noqa: PLC0415 - lazy
     from scenarios import rbac as room  # noqa: PLC0415 - lazy
 
-    drills = room.find(scenarios)
+    drills = room.find([each for each in scenarios if each != _CHECK])
     chosen = settings(context=context, kubeconfig=kubeconfig)
     cluster = Cluster.connect(chosen)
-    permissions: list[Permission] = []
+    permissions: list[Permission] = [*checklist.permissions(chosen)] if _CHECK in scenarios else []
     for drill in drills:
         say(f"resolving: {drill.scenario.name}")
         permissions += room.needed(drill, chosen, cluster)
     where = namespace or chosen.target.lease_namespace
     name = f"drill-{Path(scenarios[0]).stem}" if len(scenarios) == 1 else "drill-scenarios"
     objects = room.manifest(dict.fromkeys(permissions), name, service_account, where)
-    typer.echo(f"# The least that these scenarios need: {', '.join(drill.scenario.name for drill in drills)}.")
+    needy = [*(["`drill check`"] if _CHECK in scenarios else []), *(drill.scenario.name for drill in drills)]
+    typer.echo(f"# The least that is needed by: {', '.join(needy)}.")
     typer.echo(f"# Made by `drill rbac {' '.join(scenarios)}`: make it anew for your own cluster's names.")
     typer.echo(yaml.safe_dump_all(objects, sort_keys=False, default_flow_style=None, width=120), nl=False)
     leave(ExitCode.PASS)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from drill.cluster import Cluster, Permission
+from drill.cluster import Cluster, Permission, secret_permission
 from drill.settings import Settings
 from experiments.checklist import _nodes, _scene, _systems, _weaknesses, _workloads
 from experiments.checklist._finding import Check, Finding, unknown
@@ -76,9 +76,5 @@ def namespaces(settings: Settings) -> tuple[str, ...]:
 
 def permissions(settings: Settings) -> tuple[Permission, ...]:
     """All that looking takes."""
-    secrets = [
-        Permission("get", "secrets", system.password.namespace or system.namespace, name=system.password.name)
-        for system in (settings.target.postgres,)
-        if system is not None and system.password is not None
-    ]
-    return (*_scene.permissions(), *secrets)
+    postgres = settings.target.postgres
+    return (*_scene.permissions(), *(secret_permission(postgres) if postgres else ()))

@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 
 from drill import postgres, settings
-from drill.cluster import Cluster, Permission
+from drill.cluster import Cluster, Permission, secret_permission
 from drill.errors import RefusedError, UsageError
 from drill.postgres import PostgresUnreachableError, Sessions
 from drill.settings import PostgresTarget, Settings
@@ -60,10 +60,7 @@ class Site:
     @property
     def permissions(self) -> tuple[Permission, ...]:
         """What a fault of sessions needs of Kubernetes: to read the password. All else is PostgreSQL's own."""
-        secret = self.target.password
-        if secret is None:
-            return ()
-        return (Permission("get", "secrets", secret.namespace or self.target.namespace, name=secret.name),)
+        return secret_permission(self.target)
 
 
 def site(context: str | None = None) -> Site:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from drill import dolphinscheduler
-from drill.cluster import Permission
+from drill.cluster import secret_permission
 from drill.errors import DrillError
 from drill.settings import Settings
 from scenarios._services._service import Check, Looked
@@ -26,12 +26,7 @@ class DolphinScheduler:
 
     def __init__(self, settings: Settings, scenario: Scenario) -> None:  # noqa: ARG002 - as every service is made
         self._settings, self._target = settings, settings.dolphinscheduler
-        secret = self._target.password
-        self.permissions: tuple[Permission, ...] = (
-            ()
-            if secret is None
-            else (Permission("get", "secrets", secret.namespace or self._target.namespace, name=secret.name),)
-        )
+        self.permissions = secret_permission(self._target)
 
     def look(self, drill: "Drill") -> Looked:  # noqa: ARG002 - a service's signature
         """Its health is UP, and it lets the drill's user in."""

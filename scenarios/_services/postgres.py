@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.conninfo import make_conninfo
 
 from drill import postgres
-from drill.cluster import Permission
+from drill.cluster import secret_permission
 from drill.errors import DrillError
 from drill.settings import Settings
 from load._bounded import Session
@@ -29,12 +29,7 @@ class Postgres:
 
     def __init__(self, settings: Settings, scenario: Scenario) -> None:  # noqa: ARG002 - as every service is made
         self._settings, self._target = settings, settings.postgres
-        secret = self._target.password
-        self.permissions: tuple[Permission, ...] = (
-            ()
-            if secret is None
-            else (Permission("get", "secrets", secret.namespace or self._target.namespace, name=secret.name),)
-        )
+        self.permissions = secret_permission(self._target)
 
     def look(self, drill: "Drill") -> Looked:  # noqa: ARG002 - a service's signature
         """The server lets a superuser in, and answers a client of the pool."""

@@ -25,6 +25,6 @@ def test_every_family_has_its_manifest_and_no_other_is_there() -> None:
 def test_a_manifest_is_of_every_scenario_of_its_family(family: str) -> None:
     """A scenario that came later would not be covered; tests/cluster/test_rbac.py holds what is in it."""
     first = (DOCS / f"{family}-drills.yaml").read_text().splitlines()[0]
-    told = re.fullmatch(r"# The least that these scenarios need: (.+)\.", first)
+    told = re.fullmatch(r"# The least that is needed by: (.+)\.", first)
     assert told is not None, REMEDY.format(family)
     assert tuple(told[1].split(", ")) == rbac.families()[family], REMEDY.format(family)

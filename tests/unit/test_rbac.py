@@ -1,11 +1,15 @@
 """Manifests say just what permissions say, in as few rules as they can."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from drill import settings as settings_module
+from drill.cli import app
 from drill.cluster import Permission
 from drill.errors import InputError, RefusedError
 from drill.settings import ContextSettings, KafkaTarget
@@ -125,3 +129,21 @@ def test_a_node_that_a_run_chose_is_not_nailed_down(
     drill.experiment["configuration"]["node"] = configured
     needed = rbac.needed(drill, settings, None)  # type: ignore[arg-type]
     assert needed == (Permission("patch", "nodes", name=name), asked[1])
+
+
+def test_what_a_checklist_needs_is_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`drill rbac check` asks no cluster, and grants nothing that could change one."""
+    access = {
+        "clusters": [{"name": "here", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "me", "user": {"token": "t"}}],
+        "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
+    }
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(access))
+    (tmp_path / "drill.toml").write_text(f'[contexts.here]\nkubeconfig = "{tmp_path}/kubeconfig"\n')
+    monkeypatch.setenv(settings_module.FILE_VARIABLE, str(tmp_path / "drill.toml"))
+    monkeypatch.setattr("os.environ", dict(os.environ))
+    result = CliRunner().invoke(app, ["rbac", "check", "--context", "here"])
+    assert result.exit_code == 0, result.output
+    rules = [rule for each in yaml.safe_load_all(result.stdout) for rule in each.get("rules", [])]
+    assert rules
+    assert {verb for rule in rules for verb in rule["verbs"]} <= {"get", "list"}
