@@ -34,13 +34,25 @@ STOP = (
     # The dead man: in a session of its own it outlives this shell, the connection and the harness. And a process
     # stops only when it is scheduled next, on a busy machine some time after the signal.
     + """
-setsid sh -c "sleep $2; kill -CONT $pid" </dev/null >/dev/null 2>&1 &
+setsid sh -c 'sleep "$1"; kill -CONT "$2"' "drill-dead-man-$pid-" "$2" "$pid" </dev/null >/dev/null 2>&1 &
 kill -STOP $pid
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do [ "$(state)" = T ] && break; sleep 0.05; done
 echo "state $(state)"
 """
 )
-CONTINUE = _FIND + _STATE + 'kill -CONT $pid; echo "state $(state)"'
+# Its dead man goes with it: one that stays would end the next pause of the same process.
+CONTINUE = (
+    _FIND
+    + _STATE
+    + """
+kill -CONT $pid
+for dead_man in $(grep -als -- "[d]rill-dead-man-$pid-" /proc/[0-9]*/cmdline); do
+  dead_man=${dead_man#/proc/}
+  kill -s KILL -- "-${dead_man%/cmdline}" 2>/dev/null
+done
+echo "state $(state)"
+"""
+)
 LOOK = _FIND + _STATE + 'echo "state $(state)"'
 
 

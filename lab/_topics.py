@@ -32,3 +32,22 @@ def create_topics(bootstrap: str, timeout: float = 120) -> None:
         until(created, timeout=timeout, what=f"topic {COMMODITIES.topic} at {bootstrap}")
     except LabError as error:
         raise LabError(f"{error}: {problem}") from error
+
+
+def await_in_sync(bootstrap: str, timeout: float = 120) -> None:
+    """Wait until every replica of every partition is in sync: a Ready broker may still be catching up.
+
+    Raises:
+        LabError: some are not within `timeout` seconds.
+    """
+    client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+
+    def in_sync() -> bool:
+        try:
+            topics = client.list_topics(timeout=5).topics.values()
+        except KafkaException:
+            return False
+        partitions = [each for topic in topics for each in topic.partitions.values()]
+        return bool(partitions) and all(len(each.isrs) == len(each.replicas) for each in partitions)
+
+    until(in_sync, timeout=timeout, what=f"every replica in sync at {bootstrap}")

@@ -15,7 +15,7 @@ from lab._parts import KAFKA, Part, chosen, record, recorded
 from lab._progress import Step, progress
 from lab._secrets import apply_secrets
 from lab._status import status
-from lab._topics import create_topics
+from lab._topics import await_in_sync, create_topics
 from lab.control_plane import ControlPlane
 from lab.node import Node, existing
 
@@ -63,6 +63,7 @@ def up(nodes: int = 3, parts: Iterable[str] = (KAFKA.name,)) -> None:
         if KAFKA in wanted:
             with step("Creating the topics"):
                 create_topics(kafka_bootstrap(nodes))
+                await_in_sync(kafka_bootstrap(nodes))
 
 
 def _preflight(nodes: int) -> None:

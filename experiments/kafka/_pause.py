@@ -67,6 +67,20 @@ def stop(fault: str, brokers: Sequence[Broker], stops: Sequence[_signals.Armed])
     return since, proofs
 
 
+def ensure_stopped(fault: str, brokers: Sequence[Broker], looks: Sequence[_signals.Armed], since: float) -> None:
+    """Fire armed looks and see that the processes are still stopped, as they are from `since` on.
+
+    Raises:
+        ActivityFailed: somebody let one continue.
+    """
+    for each in looks:
+        each.fire()
+    for broker, each in zip(brokers, looks, strict=True):
+        if (state := each.state()) != "T":
+            reason = f"it lapsed while it was held: the process is in state {state}"
+            raise ActivityFailed(_kill.emit_ineffective(fault, broker, reason, clock.now() - since))
+
+
 def resume(fault: str, brokers: Sequence[Broker], resumes: Sequence[_signals.Armed], undos: Sequence[str]) -> None:
     """Fire armed SIGCONTs at the same moment, see that the processes run, and settle their undos.
 

@@ -5,9 +5,13 @@ from contextlib import ExitStack
 from typing import Any
 
 from drill import clock
+from experiments import _signals
 from experiments._plan import Plan
 from experiments.kafka import _kill, _pause, _recovery
 from experiments.kafka._brokers import Select, drillable_site, ensure_permitted, permissions, select_brokers
+
+_LOOK = 0.3
+"""How long before the end of a pause it is looked whether it lasted, s."""
 
 
 def pause_brokers(
@@ -38,7 +42,7 @@ def pause_brokers(
         For each broker `{target, proof, since}`; the proof is the process state `T` (proc(5)).
 
     Raises:
-        ActivityFailed: the signal could not reach the process, or it did not stop.
+        ActivityFailed: the signal could not reach the process, it did not stop, or it did not stay so.
         RefusedError: not drillable, beyond the blast radius, or the cluster is not whole already.
         UsageError: arguments that cannot be meant.
     """
@@ -47,6 +51,7 @@ def pause_brokers(
     ensure_permitted(here, hit, max_brokers_down)
     with ExitStack() as stack:
         stops, resumes = _pause.arm(here, "pause_brokers", hit, seconds, stack)
+        looks = [_kill.arm(here, "pause_brokers", broker, _signals.LOOK, stack) for broker in hit]
         for broker in hit:
             _recovery.register(here, "pause_brokers", broker)
         undos = [_pause.register(here, "pause_brokers", broker) for broker in hit]
@@ -55,6 +60,8 @@ def pause_brokers(
             for broker, proof in zip(hit, proofs, strict=True):
                 _kill.emit_injected("pause_brokers", broker, "sigstop", since)
                 _kill.emit_effective("pause_brokers", broker, proof, since)
+            time.sleep(max(0.0, since + seconds - _LOOK - clock.now()))
+            _pause.ensure_stopped("pause_brokers", hit, looks, since)
             time.sleep(max(0.0, since + seconds - clock.now()))
         finally:
             _pause.resume("pause_brokers", hit, resumes, undos)

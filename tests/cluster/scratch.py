@@ -71,7 +71,7 @@ def workload(kind: str, name: str, replicas: int, script: str = _READY, **contai
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not the session's: the lab's own tests come last, and leave another lab
 def namespace(lab_up: None) -> Iterator[client.ApiClient]:  # noqa: ARG001 - order only
     """The namespace, empty, and gone after the tests; with the lab's administrator."""
     admin = config.new_client_from_config(str(lab.kubeconfig()), context="drill-lab")

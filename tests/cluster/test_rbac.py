@@ -12,9 +12,10 @@ from kubernetes import client, config, utils
 
 from drill.exits import ExitCode
 from drill.settings import Settings
+from drill.verdicts import Outcome
 from experiments._watch import NotSeenError, await_seen
 from scenarios import rbac
-from tests.cluster.drills import ROOT, outcome, run, the_record
+from tests.cluster.drills import ROOT, run, the_record, verdicts
 
 DOCS = ROOT / "docs" / "rbac"
 ACCOUNT, NAMESPACE = "drill", "default"
@@ -104,14 +105,18 @@ def test_the_shipped_manifest_is_what_its_scenarios_need(family: str, lab_platfo
     ],
 )
 def test_a_drill_runs_with_exactly_its_manifest(scenario: str, bound: Bound, tmp_path: Path) -> None:
-    """From preflight to the verdicts: the fault, its undo, the load and the drain."""
+    """From preflight to the verdicts: the fault, its undo, the load and the drain.
+
+    Whether the machine that offers the load kept up beside the whole platform is not what is tried here.
+    """
     (family,) = [family for family, scenarios in rbac.families().items() if scenario in scenarios]
     with bound(_manifest(family)) as kubeconfig:
         _await_plan(scenario, kubeconfig, tmp_path, ExitCode.PASS)
         code, out, err = run(tmp_path / "runs", "run", scenario, "--kubeconfig", str(kubeconfig))
-    assert code == ExitCode.PASS, f"{out}\n{err}"
+    assert code in {ExitCode.PASS, ExitCode.INCONCLUSIVE}, f"{out}\n{err}"
     record = the_record(tmp_path / "runs")
-    assert outcome(record) == "pass"
+    unproven = {name for name, verdict in verdicts(record).items() if verdict.outcome is not Outcome.PASS}
+    assert unproven <= {"baseline-sane", "offered-load-achieved"}, f"{out}\n{err}"
     assert record.events_of("fault.effective")
     assert "Forbidden" not in (record.path / "events.jsonl").read_text()
 

@@ -58,6 +58,8 @@ class PlayedSignal:
 
     def fire(self) -> None:
         """The signal arrives, unless the process is deaf."""
+        if self.script == _signals.LOOK:
+            return
         name = {_signals.STOP: "stop", _signals.CONTINUE: "continue", _signals.KILL: "kill"}[self.script]
         self.processes.fired.append((self.processes.world.now, name, self.broker))
         if self.broker not in self.processes.deaf:
@@ -101,6 +103,19 @@ def test_a_process_that_does_not_stop_is_no_pause(run: record.RunRecord, process
         pause_brokers("all", seconds=5, max_brokers_down=3)
     assert set(processes.states.values()) == {"S"}
     assert "fault.effective" not in kinds(run)
+
+
+def test_a_pause_that_somebody_ends_is_told(world: World, run: record.RunRecord, processes: Processes) -> None:
+    """It was on, and did not stay so: what was measured under it is not that of five seconds."""
+
+    def end() -> None:
+        processes.states[1] = "S"
+
+    world.script.append((2.0, end))
+    with pytest.raises(ActivityFailed, match="lapsed while it was held: the process is in state S"):
+        pause_brokers("all", seconds=5, max_brokers_down=3)
+    assert kinds(run).count("fault.ineffective") == 1
+    assert kinds(run).count("fault.undone") == 3
 
 
 @pytest.mark.usefixtures("world")

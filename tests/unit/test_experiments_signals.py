@@ -3,6 +3,7 @@
 import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -145,6 +146,39 @@ def test_stop_and_continue(broker_process: tuple[str, subprocess.Popen[bytes]]) 
         assert process_state(process.pid) == "T"
         resume.fire()
         assert resume.state() in {"S", "R"}
+
+
+def test_the_dead_man_of_a_pause_that_is_over_goes_with_it(
+    broker_process: tuple[str, subprocess.Popen[bytes]],
+) -> None:
+    """It would end the next pause of the same process."""
+    name, process = broker_process
+    mark = f"drill-dead-man-{process.pid}-".encode()
+    with (
+        _signals.armed(CLUSTER, BROKER, name, _signals.STOP, dead_man=60) as stop,
+        _signals.armed(CLUSTER, BROKER, name, _signals.CONTINUE) as resume,
+    ):
+        stop.fire()
+        assert stop.state() == "T"
+        assert _processes_with(mark)
+        resume.fire()
+        assert resume.state() in {"S", "R"}
+
+    def gone() -> None:
+        if left := _processes_with(mark):
+            raise NotSeenError(f"{left} are still there")
+
+    await_seen(gone, within=5, each=0.05)
+
+
+def _processes_with(mark: bytes) -> list[str]:
+    """Ids of the processes whose command line has `mark`; a zombie has none."""
+    found = []
+    for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it ended meanwhile
+            if mark in cmdline.read_bytes():
+                found.append(cmdline.parent.name)
+    return found
 
 
 def test_the_dead_man_ends_a_stop_that_nobody_else_ends(broker_process: tuple[str, subprocess.Popen[bytes]]) -> None:
