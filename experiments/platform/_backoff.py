@@ -19,7 +19,6 @@ from experiments.pods._site import Container, Site, see_replaced, shell
 # Every process but PID 1, which an init follows into its end; then PID 1 itself, by what it has a handler for: the
 # kernel drops all other signals that come to it from inside (pid_namespaces(7)).
 _CRASH = "kill -KILL -1 2>/dev/null; kill -INT 1 2>/dev/null; kill -TERM 1 2>/dev/null; exit 0"
-_KEPT_DOWN = "CrashLoopBackOff"
 
 
 def backed_off(hit: Sequence[tuple[Site, Sequence[Container]]], crashes: int, within: float) -> Injection:
@@ -39,18 +38,23 @@ def backed_off(hit: Sequence[tuple[Site, Sequence[Container]]], crashes: int, wi
                 # One that dies under the shell may be seen running once more, and be struck in vain: no harm is done.
                 running = [(here, pod) for here, pod in now if here.container in pod.running]
                 list(pool.map(lambda each: _crash(*each), running))
-                down = [pod for _, pod in now if _KEPT_DOWN in pod.waiting]
+                down = [pod for here, pod in now if here.container not in pod.running]
                 if len(down) == len(before) and all(pod.restarts - before[pod.uid] >= crashes - 1 for pod in down):
                     return
 
     def effect() -> Proof:
-        pods = {pod.uid: pod for _, pod in _now(hit)}
+        now = _now(hit)
+        pods = {pod.uid: pod for _, pod in now}
         if len(pods) < len(before):
             raise NotSeenError(f"{len(before) - len(pods)} of {len(before)} pods are gone as a whole")
-        if up := [pod for pod in pods.values() if _KEPT_DOWN not in pod.waiting]:
+        if up := [pod for here, pod in now if here.container in pod.running]:
             raise NotSeenError(f"{up[0].name} is not kept down: {', '.join(up[0].waiting) or up[0].phase}")
+        # The kubelet shows the end of the last run first, and that it waits only when it looks again, seconds later.
         return {
-            pods[uid].name: {"waiting": _KEPT_DOWN, "restarts": {"before": restarts, "after": pods[uid].restarts}}
+            pods[uid].name: {
+                "state": next(iter(pods[uid].waiting), "terminated"),
+                "restarts": {"before": restarts, "after": pods[uid].restarts},
+            }
             for uid, restarts in before.items()
         }
 

@@ -319,6 +319,7 @@ def test_port_in_use_stops_up_before_it_starts(lab_down: dict[str, list[str]]) -
     assert inventory() == lab_down
 
 
+@pytest.mark.slow
 def test_half_killed_up_can_be_completed_or_removed(lab_down: dict[str, list[str]]) -> None:
     """SIGKILL while nodes are starting: `status` says partial, and another `up` goes on, or `down` removes it."""
     for finish, state in ((lab.up, "up"), (lab.down, "down")):

@@ -45,12 +45,14 @@ def test_the_runbook_on_containers_that_are_kept_down(both: Scratch) -> None:
     site, here = drillable_site(NAMESPACE, WEB), platform(both, DB, WEB)
     before = {pod.uid for pod in both.pods(WEB)}
     with injected(backed_off([(site, select(site, "100%", "100%", None))], crashes=3, within=90)) as on:
-        assert {each["waiting"] for each in on.proof.values()} == {"CrashLoopBackOff"}
+        assert {each["state"] for each in on.proof.values()} <= {"CrashLoopBackOff", "terminated"}
+        assert all(each["restarts"]["after"] >= each["restarts"]["before"] + 2 for each in on.proof.values())
         found = here.assess()
         assert len(found["failing"]) == 2
         assert any("web" in trouble for trouble in found["troubles"])
         logs = here.logs()["logs"]
-        assert {each["previous"] for each in logs} == {"web: serving\n"}
+        # Of the run that has just ended, or of the one before it: the kubelet keeps one.
+        assert all("web: serving\n" in {each["previous"], each["current"]} for each in logs)
         restarted = here.restart(within=90)
         assert [each["workload"] for each in restarted["restarts"]] == [DB, WEB]
     assert not before & {pod.uid for pod in both.pods(WEB)}

@@ -96,7 +96,7 @@ def test_the_shipped_manifest_is_what_its_scenarios_need(family: str, lab_platfo
 @pytest.mark.parametrize(
     "scenario",
     [
-        "broker-kill-leader",
+        pytest.param("broker-kill-leader", marks=pytest.mark.slow),
         pytest.param("postgres-pool-exhausted", marks=pytest.mark.slow),
         pytest.param("runbook-pool-exhausted", marks=pytest.mark.slow),
         pytest.param("node-drain", marks=pytest.mark.slow),

@@ -108,7 +108,7 @@ def test_every_container_is_crashed_until_all_are_kept_down(monkeypatch: pytest.
     assert quick.crashes == {"a": 2, "b": 2}
     assert slow.crashes == {"c": 5}
     proof = fault.effect()
-    assert proof["c"] == {"waiting": "CrashLoopBackOff", "restarts": {"before": 0, "after": 5}}
+    assert proof["c"] == {"state": "CrashLoopBackOff", "restarts": {"before": 0, "after": 5}}
 
 
 def test_containers_that_always_come_back_are_no_platform_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
