@@ -84,9 +84,10 @@ def drain_node(
         targets=(here.as_target(), *here.pod_targets(drain.meant)),
         permissions=(
             *here.permissions("patch"),
+            # Of every drillable namespace: which of them has a pod on the node may be another one in the next run.
             *(
                 Permission("create", "pods", namespace, subresource="eviction")
-                for namespace in sorted({pod.namespace for pod in drain.meant})
+                for namespace in sorted(here.settings.target.namespaces)
             ),
         ),
         inject=drain.begin,

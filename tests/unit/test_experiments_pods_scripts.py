@@ -52,8 +52,9 @@ def test_loops_run_and_are_found_again_by_their_mark() -> None:
     shell(CLUSTER, TARGET, resources._BURN, marked, 2, 30)
     shell(CLUSTER, TARGET, resources._BURN, other, 1, 30)
     assert running(marked) >= 2
+    _processes._kill(CLUSTER, TARGET, marked)
+    await_seen(lambda: gone(marked), 5)  # a process that was killed is there for a moment more
     assert _processes._kill(CLUSTER, TARGET, marked) == 0
-    await_seen(lambda: gone(marked), 5)
     assert running(other)
     _processes._kill(CLUSTER, TARGET, other)
 
