@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
@@ -30,7 +31,7 @@ EXHAUST = faults.exhaust_connections.injection
 _HARNESS = """
 import time
 from experiments import postgres
-postgres.exhaust_connections("kong-postgres", kind="long_query", share=0.1, hold=120)
+postgres.exhaust_connections("kong-postgres", kind="long_query", share=0.5, hold=120)
 """
 
 
@@ -125,23 +126,31 @@ def _holder() -> int:
 
 def test_both_killed(run: RunRecord, lab_platform: Settings) -> None:
     """Holder and harness are killed -9 while long queries run: the server keeps them, and another process ends them."""
-    harness = subprocess.Popen([sys.executable, "-c", _HARNESS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        await_seen(lambda: _effective(run), within=60)
+    with _harness(run):
         (undo,) = rollback.pending()
         name = undo.arguments["name"]
         os.kill(await_seen(lambda: _process(name), within=5), signal.SIGKILL)
-    finally:
-        harness.kill()
-        harness.wait()
     assert name in _left(lab_platform)
     (result,) = rollback.undo_pending()
     assert result.ok, result.error
 
 
-def _effective(run: RunRecord) -> None:
-    if "fault.effective" not in _kinds(run):
-        raise NotSeenError(f"so far: {_kinds(run)}")
+@contextmanager
+def _harness(run: RunRecord) -> Iterator[None]:
+    """A harness of its own, its fault seen to be on; killed -9 when the block ends. What it says is in the test's."""
+    harness = subprocess.Popen([sys.executable, "-c", _HARNESS])
+
+    def effective() -> None:
+        assert harness.poll() is None, "the harness has ended"
+        if "fault.effective" not in _kinds(run):
+            raise NotSeenError(f"so far: {_kinds(run)}")
+
+    try:
+        await_seen(effective, within=60)
+        yield
+    finally:
+        harness.kill()
+        harness.wait()
 
 
 def _process(name: str) -> int:
@@ -156,15 +165,10 @@ def _process(name: str) -> int:
 
 def test_an_orphan_ends_itself(run: RunRecord, lab_platform: Settings) -> None:
     """Its harness killed -9, the holder ends by itself: no process is left, whatever the server keeps."""
-    harness = subprocess.Popen([sys.executable, "-c", _HARNESS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        await_seen(lambda: _effective(run), within=60)
+    with _harness(run):
         (undo,) = rollback.pending()
         name = undo.arguments["name"]
         assert _process(name)
-    finally:
-        harness.kill()
-        harness.wait()
     await_seen(lambda: _no_process(name), within=10)
     assert [each.ok for each in rollback.undo_pending()] == [True]
     assert not _left(lab_platform)

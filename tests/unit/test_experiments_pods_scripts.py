@@ -85,6 +85,8 @@ def test_memory_is_really_taken() -> None:
             raise NotSeenError(f"{sizes} KiB")
 
     await_seen(resident, 15)
+    _processes._kill(CLUSTER, TARGET, marked)
+    await_seen(lambda: gone(marked), 5)
     assert _processes._kill(CLUSTER, TARGET, marked) == 0
 
 
