@@ -312,6 +312,16 @@ def _holders(settings: Settings) -> object:
         ).fetchone()
 
 
+def _counted_in_postgres(script: str) -> Callable[[Settings], object]:
+    """What a shell in the pod of PostgreSQL counts."""
+
+    def look(settings: Settings) -> object:
+        argv = ["sh", "-c", f"{script} | grep -c ."]  # grep's status 1 says none
+        return Cluster.connect(settings).exec("kong", "kong-postgres-0", "postgres", argv).stdout.strip()
+
+    return look
+
+
 def _answers(settings: Settings) -> object:
     """Whether Kafka answers its clients."""
     try:
@@ -330,6 +340,16 @@ FAULTS = (
     Fault("client-isolation", _answers, {"hold": LONG}, limits={"max_brokers_down": 3}),
     Fault("postgres-lock-contention", _holders, {"hold": LONG}, ("kong",), dies_with_harness=True),
     Fault("crash-loop", _pgbouncer, _POOL, ("kong",), {"max_pods": "100%"}),
+    Fault(
+        "volume-fill", _counted_in_postgres("ls -A /var/lib/postgresql | grep drill-fill"), {"hold": LONG}, ("kong",)
+    ),
+    Fault(
+        "cpu-pressure",
+        _counted_in_postgres("grep -als '[d]rill-burn' /proc/[0-9]*/cmdline"),
+        {"workload": "statefulset/kong-postgres", "namespace": "kong", "hold": LONG, "share": 0.1},
+        ("kong",),
+    ),
+    Fault("node-drain", _cordoned, {"hold": LONG}, ("kafka", "kong", "data-platform", "monitoring")),
 )
 """Extend it with each fault that changes something which stays changed when the harness dies."""
 
