@@ -3,6 +3,7 @@
 import math
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,13 @@ from load._answers import is_definite_failure
 from load._codec import Encoder, sequences_of
 from load.plan import LoadPlan
 
-_MOST_AT_ONCE = 2_000
-"""Arrivals sent without looking at answers in between, when the schedule is behind."""
+MOST_AT_ONCE = 2_000
+"""Arrivals sent without looking at answers in between, when the schedule is behind; and answers taken without sending
+in between, when those of a whole outage come at once."""
+
+
+class _EnoughError(Exception):
+    """Raised in a callback, it makes librdkafka keep the answers that are left for the next poll (rd_kafka_yield)."""
 
 
 def producer_settings(plan: LoadPlan, rate: float) -> dict[str, str | int | float]:
@@ -70,7 +76,7 @@ class AccountedProducer:
         """Send what is due by now; returns whether that was all, or more is due at once."""
         stage, first = self._stage, self.ledger.attempted
         due = math.floor((clock.now() - stage.t) * stage.rate) + 1 - (first - stage.first_seq)
-        count = min(due, _MOST_AT_ONCE)
+        count = min(due, MOST_AT_ONCE)
         if count <= 0:
             return True
         sequences = np.arange(first, first + count)
@@ -85,9 +91,10 @@ class AccountedProducer:
         return count == due
 
     def settle(self) -> int:
-        """Take the answers that have come, and account for them; returns how many came."""
+        """Take the answers that have come, `MOST_AT_ONCE` at most, and account for them; returns how many it took."""
         at = clock.now()
-        self._producer.poll(0)
+        with suppress(_EnoughError):
+            self._producer.poll(0)
         delivered, refused = self._delivered, self._refused
         if delivered:
             sequences = sequences_of([message.value() for message in delivered], self._encoder.size)
@@ -138,12 +145,14 @@ class AccountedProducer:
             self._series.failed(clock.now(), self.ledger.partition_of(sequences))
 
     def _callback(self) -> Any:
-        delivered, refused = self._delivered.append, self._refused.append
+        delivered, refused = self._delivered, self._refused
 
         def on_delivery(error: KafkaError | None, message: Message) -> None:
             if error is None:
-                delivered(message)
+                delivered.append(message)
             else:
-                refused((error, message))
+                refused.append((error, message))
+            if len(delivered) + len(refused) >= MOST_AT_ONCE:
+                raise _EnoughError
 
         return on_delivery
