@@ -4,10 +4,9 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-import requests
 from confluent_kafka import KafkaException, Producer
 
-from drill import kafka, postgres
+from drill import dolphinscheduler, kafka, postgres
 from drill.errors import DrillError
 from drill.settings import Settings
 from experiments._watch import NotSeenError
@@ -76,13 +75,11 @@ def _select(settings: Settings) -> dict[str, Any]:
 
 
 def _health(settings: Settings) -> dict[str, Any]:
-    """DolphinScheduler's own health endpoint, Spring Boot's actuator."""
-    url = f"{settings.dolphinscheduler.url.rstrip('/')}/actuator/health"
+    """DolphinScheduler's own health endpoint."""
     try:
-        answer = requests.get(url, timeout=_WITHIN)
-        status = answer.json().get("status")
-    except (requests.RequestException, ValueError) as error:
+        status = dolphinscheduler.health(settings.dolphinscheduler, _WITHIN)["status"]
+    except dolphinscheduler.UnreachableError as error:
         raise NotSeenError(f"DolphinScheduler did not answer: {error}") from error
-    if answer.status_code != requests.codes.ok or status != "UP":
-        raise NotSeenError(f"DolphinScheduler's health is {status!r} (HTTP {answer.status_code})")
+    if status != "UP":
+        raise NotSeenError(f"DolphinScheduler's health is {status!r}")
     return {"health": status}
