@@ -232,6 +232,10 @@ class Cluster:
             )
         except (client.ApiException, WebSocketException, OSError) as error:
             raise ClusterError(f"exec in {namespace}/{pod}/{container}: {error}") from error
+        except AttributeError as error:  # before version 37 the client decodes the body of an error that has none
+            if not isinstance(error.__context__, client.ApiException):
+                raise
+            raise ClusterError(f"exec in {namespace}/{pod}/{container}: {error.__context__.reason}") from error
         return streams
 
     def exec(self, namespace: str, pod: str, container: str, argv: Sequence[str], timeout: float = 30) -> ExecResult:
