@@ -42,7 +42,7 @@ class Table(Part):
 
     kind: Literal["table", "partitioned table", "materialized view", "foreign table"]
     rows: int | None = None
-    """None: not counted, for there are none here (foreign, partitioned), or because of the `problem`."""
+    """None: not counted: there are none here (foreign, partitioned), it is excluded, or because of the `problem`."""
     checksum: str | None = None
     """Of all rows, in any order; None where they were not counted."""
     problem: str | None = None
@@ -77,7 +77,7 @@ class Database(Part):
     sequences: dict[str, Sequence]
     """By `schema.sequence`."""
     excluded: tuple[str, ...] = ()
-    """The tables that the selection left out."""
+    """The tables whose rows the selection left out."""
 
 
 class PostgresSelection(Part):
@@ -185,12 +185,13 @@ class BucketFingerprint(Fingerprint):
 
     system: Literal["bucket"] = "bucket"
     selection: BucketSelection
-    endpoint: str
+    endpoint: str | None
+    """None: AWS itself."""
     objects: dict[str, StoredObject]
     """By key."""
 
 
-CHUNK = 1000
+CHUNK = 100
 """How many offsets of a partition share one digest. A part of `VERSION`: other chunks can't be compared."""
 
 F = TypeVar("F", bound=Fingerprint)
