@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from drill import clock
 from drill.iceberg import IcebergFingerprint, IcebergSelection, IcebergTable, NamedFile, Rows, Snapshot
+from drill.object_store import StoredObject
 from drill.trino import Trino, TrinoQueryError
 
 _CONTENTS = {0: "data", 1: "position deletes", 2: "equality deletes"}
@@ -19,16 +20,16 @@ Sizes = Mapping[str, int]
 Part = dict[str, Any]
 
 
-class Lister(Protocol):
-    """What lists a bucket: boto3's S3 client."""
+class Store(Protocol):
+    """What is asked of an object store (`drill.object_store.ObjectStore`)."""
 
-    def get_paginator(self, operation_name: Any, /) -> Any: ...  # noqa: D102
+    def listed(self, prefix: str = "", bucket: str | None = None) -> Iterable[StoredObject]: ...  # noqa: D102
 
 
 def capture(
     trino: Trino,
     selection: IcebergSelection,
-    client: Lister | None,
+    store: Store | None,
     *,
     context: str | None = None,
 ) -> IcebergFingerprint:
@@ -39,12 +40,13 @@ def capture(
     Args:
         trino: Whom to ask.
         selection: Which tables.
-        client: Lists the buckets that the tables are in; None: nobody does.
+        store: Lists the buckets that the tables are in; None: nobody does.
         context: Of the settings, for the reader.
 
     Raises:
         TrinoUnreachableError: no answer, which says nothing of the tables.
         TrinoQueryError: Trino does not know the schema, or could not list its tables.
+        ObjectStoreError: the store did not answer, or refused.
     """
     started = clock.now()
     ((version,),) = trino.rows("SELECT node_version FROM system.runtime.nodes WHERE coordinator LIMIT 1")
@@ -52,7 +54,7 @@ def capture(
     there = sorted(name for (name,) in trino.rows(f"SHOW TABLES FROM {place}"))
     names = [name for name in there if selection.tables is None or name in selection.tables]
     tables = {name: _table(trino, place, name) for name in names}
-    sizes = None if client is None else _listed(client, tables.values())
+    sizes = None if store is None else _listed(store, tables.values())
     return IcebergFingerprint(
         context=context,
         started=started,
@@ -125,15 +127,13 @@ def _select(trino: Trino, columns: str, place: str, table: str, rest: str = "") 
     return trino.rows(f"SELECT {columns} FROM {place}.{_quoted(table)} {rest}".rstrip())  # noqa: S608 - names only
 
 
-def _listed(client: Lister, tables: Iterable[IcebergTable]) -> dict[str, int]:
-    """The objects of every bucket that one of the tables has a file in, below what its files have in common."""
-    found: dict[str, int] = {}
-    for scheme, bucket, folder in sorted({_folder(path) for table in tables for path in table.files}):
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder)
-        for page in pages:
-            for each in page.get("Contents", ()):
-                found[f"{scheme}://{bucket}/{each['Key']}"] = int(each["Size"])
-    return found
+def _listed(store: Store, tables: Iterable[IcebergTable]) -> dict[str, int]:
+    """The objects below the folder of every table."""
+    return {
+        f"{scheme}://{bucket}/{each.key}": each.size
+        for scheme, bucket, folder in sorted({_folder(path) for table in tables for path in table.files})
+        for each in store.listed(folder, bucket)
+    }
 
 
 def _folder(location: str) -> tuple[str, str, str]:

@@ -13,8 +13,8 @@ and sequences stand outside of transactions altogether.
 """
 
 import fnmatch
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import psycopg
 from psycopg import sql
@@ -22,6 +22,7 @@ from psycopg.conninfo import make_conninfo
 
 from drill import clock, postgres
 from drill.fingerprints import Database, PostgresFingerprint, PostgresSelection, Sequence, Table
+from drill.postgres import PostgresUnreachableError
 from experiments.fingerprints import _catalogue
 
 PATIENCE = 3600.0
@@ -67,7 +68,7 @@ def capture(
         PostgresUnreachableError: nobody let us in, or the session was ended.
     """
     chosen, started = selection or PostgresSelection(), clock.now()
-    with _session(conninfo, patience) as session:
+    with _anywhere(conninfo, patience) as session:
         version = str(session.execute("show server_version").fetchall()[0][0]).split()[0]
         roles: dict[str, str] = dict(session.execute(_catalogue.ROLES).fetchall())
         there: dict[str, str] = dict(session.execute(_catalogue.DATABASES).fetchall())
@@ -85,6 +86,18 @@ def capture(
         roles=roles,
         databases=databases,
     )
+
+
+@contextmanager
+def _anywhere(conninfo: str, patience: float) -> Iterator[psycopg.Connection]:
+    """A session in whichever database is there: the one that clients name may be just the one that was lost."""
+    maintenance = make_conninfo(conninfo, dbname="postgres")
+    with ExitStack() as stack:
+        try:
+            session = stack.enter_context(_session(conninfo, patience))
+        except PostgresUnreachableError:
+            session = stack.enter_context(_session(maintenance, patience))
+        yield session
 
 
 def _session(conninfo: str, patience: float) -> AbstractContextManager[psycopg.Connection]:
