@@ -65,7 +65,9 @@ F = TypeVar("F", bound="Fingerprint")
 
 
 def register(app: typer.Typer) -> None:
-    """Add this module's commands."""
+    """Add this module's commands, and those of its neighbour."""
+    from drill.cli import _verify_iceberg  # noqa: F401, PLC0415 - it adds its own to these two
+
     app.add_typer(fingerprint, name="fingerprint")
     app.add_typer(verify, name="verify")
 

@@ -4,9 +4,18 @@
 """
 
 from recovery.fingerprints._bucket import judge_bucket
+from recovery.fingerprints._iceberg import judge_iceberg
 from recovery.fingerprints._kafka import judge_kafka, measured_rpo
 from recovery.fingerprints._limits import not_verified
 from recovery.fingerprints._markers import judge_markers
 from recovery.fingerprints._postgres import judge_postgres
 
-__all__ = ["judge_bucket", "judge_kafka", "judge_markers", "judge_postgres", "measured_rpo", "not_verified"]
+__all__ = [
+    "judge_bucket",
+    "judge_iceberg",
+    "judge_kafka",
+    "judge_markers",
+    "judge_postgres",
+    "measured_rpo",
+    "not_verified",
+]

@@ -1,6 +1,7 @@
 """What a comparison can't vouch for, in sentences: a reader must not take silence for proof."""
 
 from drill.fingerprints import BucketFingerprint, Fingerprint, KafkaFingerprint, PostgresFingerprint
+from drill.iceberg import IcebergFingerprint
 
 
 def not_verified(before: Fingerprint, after: Fingerprint) -> tuple[str, ...]:
@@ -11,6 +12,11 @@ def not_verified(before: Fingerprint, after: Fingerprint) -> tuple[str, ...]:
         return _kafka(before)
     if isinstance(before, BucketFingerprint) and not before.selection.sha256:
         return ("The objects' contents: they were not downloaded (--sha256), and size and ETag stand for them.",)
+    if isinstance(before, IcebergFingerprint):
+        return (
+            "Rows of older snapshots, and their data files: only the current one is read.",
+            "Files that no table names.",
+        )
     return ()
 
 
