@@ -55,7 +55,7 @@ def _side(
             found.differs(name, f"they can't be read: {problem}")
         else:
             texts(name, of(then), of(now), found)
-            compared += len(of(then))
+            compared += len(getattr(then, what))
     return found.verdict(
         f"iceberg-{what}",
         target=target,

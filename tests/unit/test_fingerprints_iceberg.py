@@ -65,6 +65,8 @@ def test_the_same_tables_pass() -> None:
     verdicts = judge_iceberg(fingerprint(prices=TABLE), fingerprint(prices=TABLE), evidence=["evidence/a.json"])
     assert set(outcomes(verdicts).values()) == {Outcome.PASS}
     assert {each.evidence for each in verdicts} == {("evidence/a.json",)}
+    counted = ["1 of 1 tables", "2 columns", "2 snapshots", "3 files", "2 partitions"]
+    assert [each.actual for each in verdicts] == counted
 
 
 def test_it_is_kept_in_a_file(tmp_path: Path) -> None:
