@@ -22,8 +22,8 @@ from drill.settings import KafkaTarget
 
 PATIENCE = 600.0
 """Seconds without a record after which a partition is given up."""
-_ANSWER = 20.0
-"""Seconds for one answer of a broker."""
+_ANSWER = 60.0
+"""Seconds for one answer of a broker: one that has just been restored is slow, and a fingerprint is in no hurry."""
 _BATCH = 5000
 
 Bounds = Mapping[tuple[str, int], tuple[int, int] | str]
@@ -78,7 +78,7 @@ def _capture(
     patience: float,
     started: float,
 ) -> KafkaFingerprint:
-    admin = kafka.admin(target)
+    admin = AdminClient({**kafka.client_config(target), "log_level": 2})
     cluster = admin.describe_cluster(request_timeout=_ANSWER).result()
     found = admin.list_topics(timeout=_ANSWER).topics
     described = (
