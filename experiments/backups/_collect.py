@@ -77,9 +77,9 @@ def collect(
 
     Raises:
         UsageError: the context declares no Velero or no object store, or a named backup is not there.
-        ClusterError: the Secret that holds a key of the store can't be read, or there is no Velero.
     """
-    store, server = ObjectStore.connect(settings, cluster), Velero.connect(settings, cluster)
+    server = Velero.connect(settings, cluster)
+    store, locked = _try(lambda: ObjectStore.connect(settings, cluster))
     say("Velero's resources")
     looks: dict[str, Callable[[], Iterable[Any]]] = {
         "schedules": server.schedules,
@@ -95,10 +95,14 @@ def collect(
     files, volumes, held = [], [], []
     for backup in chosen:
         say(f"backup {backup.name}")
-        files.append(_files(store, backup, locations, download=download))
+        if store is None:
+            files.append(BackupFiles(backup=backup.name, location=backup.location or "default", error=locked))
+        else:
+            files.append(_files(store, backup, locations, download=download))
     for namespace, location in _repositories(files):
         say(f"volumes of {namespace}")
-        volumes.append(_volumes(store, namespace, locations[location], download=download))
+        if store is not None:  # else no file named a namespace
+            volumes.append(_volumes(store, namespace, locations[location], download=download))
     for namespace in _namespaces(chosen, files):
         say(f"objects of {namespace}")
         held += [_held(cluster, namespace, kind) for kind in _KINDS]

@@ -152,6 +152,8 @@ def password_own(scene: Scene) -> Iterator[Finding]:
         case "default":
             reason = "Who gets at the bucket can read all volumes: the password is in Velero's source."
             yield bad(what, reason, remedy, "Velero's default", target)
+        case "absent" if scene.evidence.server is None:
+            yield unseen(what, "There is none, and no Velero was seen either.", _ASK, "absent", target)
         case "absent":
             yield bad(what, "There is none: Velero will make it with its default.", remedy, "absent", target)
         case _:

@@ -392,6 +392,13 @@ def test_the_password_of_veleros_source_fails(
     assert made.verdicts(monkeypatch)["password-own"].outcome is FAIL
 
 
+def test_no_password_where_there_is_no_velero_is_not_judged(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A namespace without a Velero has no password that could be wrong."""
+    made.password = None
+    evidence = made.evidence(monkeypatch).model_copy(update={"server": None, "server_error": "404"})
+    assert {each.check: each.outcome for each in judge(evidence)}["password-own"] is UNSURE
+
+
 def test_the_password_itself_is_in_no_evidence(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The password itself is in no evidence."""
     assert "of our own" not in made.evidence(monkeypatch).model_dump_json()
@@ -427,6 +434,14 @@ def test_a_bucket_that_does_not_let_us_see_is_never_passed(
     about_it = ["phases-agree", "objects-present", "objects-intact", "archive-whole", "volumes-backed-up"]
     assert {name: verdicts[name].outcome for name in about_it} == dict.fromkeys(about_it, UNSURE)
     assert overall(verdicts.values()) is UNSURE
+
+
+def test_keys_that_cannot_be_read_are_no_pass(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the store's keys nothing is known of the bucket."""
+    made.no_keys = True
+    verdicts = made.verdicts(monkeypatch)
+    assert verdicts["objects-present"].outcome is UNSURE
+    assert "no key of it" in verdicts["objects-present"].reason
 
 
 @pytest.mark.parametrize("plural", ["schedules", "backups", "backupstoragelocations", "backuprepositories"])

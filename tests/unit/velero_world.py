@@ -225,6 +225,8 @@ class World:
     ready: int = 1
     rules: VeleroTarget = field(default_factory=VeleroTarget)
     there: dict[str, list[str]] = field(default_factory=lambda: {"pod": ["kong-postgres-0"], "statefulsets": []})
+    no_keys: bool = False
+    """The Secret with the store's keys is not there."""
     refused: set[str] = field(default_factory=set)
     """Plurals that may not be listed."""
 
@@ -268,7 +270,13 @@ class World:
         target = ObjectStoreTarget(bucket="velero")
         context = ContextSettings(object_store=target, velero=self.rules)
         settings = Settings(context="here", contexts={"here": context})
-        monkeypatch.setattr(ObjectStore, "connect", lambda *_: ObjectStore(target, self.s3))
+
+        def connect(*_: Any) -> ObjectStore:
+            if self.no_keys:
+                raise MissingError("no key of it")
+            return ObjectStore(target, self.s3)
+
+        monkeypatch.setattr(ObjectStore, "connect", connect)
         cluster: Any = _Cluster(self)
         return collect(settings, cluster, **how)
 
