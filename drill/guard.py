@@ -10,6 +10,9 @@ from drill.windows import Window
 SYSTEM_NAMESPACES = ("kube-*",)
 """kube-system, kube-public, kube-node-lease: Kubernetes keeps the prefix for itself, and drills keep off it."""
 
+SCRATCH_PREFIX = "drill-restore-"
+"""What the names of namespaces begin with that a drill makes and deletes."""
+
 
 def refusal(settings: Settings, namespaces: Iterable[str], now: datetime | None = None) -> str | None:
     """Why no fault may be injected into `namespaces` of the selected context at `now`; None: it may.
@@ -35,6 +38,27 @@ def refusal(settings: Settings, namespaces: Iterable[str], now: datetime | None 
                 f"namespace {namespace!r} is not declared drillable in context {context!r} "
                 f"(namespaces = {list(target.namespaces)})"
             )
+    return _outside(target.windows, now or datetime.now(UTC)) or frozen(settings)
+
+
+def scratch_refusal(settings: Settings, namespace: str, now: datetime | None = None) -> str | None:
+    """Why no scratch namespace called `namespace` may be made in the selected context at `now`; None: it may.
+
+    Making a namespace of one's own and deleting it hurts nothing, so that the context need not be drillable, and its
+    workloads may be protected: but it must say so (`restore_drills`), and when and whether drills are allowed at all
+    holds here too. That the namespace is not there is for the caller to see.
+
+    Raises:
+        UsageError: no context is selected, or the settings do not know it.
+    """
+    target = settings.target
+    if not target.restore_drills:
+        return (
+            f"context {settings.context!r} does not allow restore drills: set `restore_drills = true` in its table of "
+            f"{settings_file()} if a namespace of drill's own may be made and deleted there"
+        )
+    if not namespace.startswith(SCRATCH_PREFIX):
+        return f"a scratch namespace must be called {SCRATCH_PREFIX}..., and not {namespace!r}: nothing else is deleted"
     return _outside(target.windows, now or datetime.now(UTC)) or frozen(settings)
 
 

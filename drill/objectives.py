@@ -50,6 +50,12 @@ class Objectives(BaseModel):
         gt=0,
         description="how long the whole restoration by a runbook may take, from t0 to the slowest path's t5, s",
     )
+    rpo: float | None = Field(
+        default=None,
+        gt=0,
+        description="how much time of data a restore from backup may cost (disaster - start of the backup), s; with it "
+        "the run is held to what a restore must prove",
+    )
     lost_records: int = Field(default=0, ge=0, description="acknowledged records that may be lost")
     duplicates: int | None = Field(default=0, ge=0, description="records that may be seen twice; null: any number")
     latency_p99: float | None = Field(

@@ -99,10 +99,12 @@ def conninfo(settings: Settings, *, pooled: bool = False, **more: Any) -> str:
 class _Session(psycopg.Connection[Any]):
     """A connection that waits for no answer for ever: a server that is stopped answers neither yes nor no."""
 
+    patience = _PATIENCE
+
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
         """As psycopg's, with a bound, after which the session is given up."""
         try:
-            return super().wait(gen, interval=interval, timeout=_PATIENCE if timeout is None else timeout)
+            return super().wait(gen, interval=interval, timeout=self.patience if timeout is None else timeout)
         except psycopg.OperationalError:
             if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:  # still no answer
                 self.close()
@@ -110,13 +112,13 @@ class _Session(psycopg.Connection[Any]):
 
 
 @contextmanager
-def connected(conninfo: str) -> Iterator[psycopg.Connection]:
-    """A session in autocommit, closed afterwards.
+def connected(conninfo: str, patience: float = _PATIENCE) -> Iterator[psycopg.Connection]:
+    """A session in autocommit, closed afterwards; a server that does not answer for `patience` seconds is given up.
 
     Raises:
         PostgresUnreachableError: nobody let us in, or the session was ended from the other side.
     """
-    connection = connect(conninfo)
+    connection = connect(conninfo, patience)
     try:
         with using(connection):
             yield connection
@@ -124,16 +126,18 @@ def connected(conninfo: str) -> Iterator[psycopg.Connection]:
         connection.close()
 
 
-def connect(conninfo: str) -> psycopg.Connection:
+def connect(conninfo: str, patience: float = _PATIENCE) -> psycopg.Connection:
     """A session in autocommit, to be closed by the caller.
 
     Raises:
         PostgresUnreachableError: nobody let us in.
     """
     try:
-        return _Session.connect(conninfo, autocommit=True)
+        session = _Session.connect(conninfo, autocommit=True)
     except psycopg.OperationalError as error:
         raise PostgresUnreachableError(_one_line(error)) from error
+    session.patience = patience
+    return session
 
 
 @contextmanager

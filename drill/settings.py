@@ -8,9 +8,9 @@ import os
 import re
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -30,6 +30,7 @@ DEFAULT_FILE = "drill.toml"
 
 T = TypeVar("T")
 _URL = r"^https?://[^\s/]+"
+_BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 
 
 class KafkaTarget(BaseModel):
@@ -130,6 +131,80 @@ class PrometheusTarget(BaseModel):
     url: str = Field(pattern=_URL, description="as seen from where drill runs: http://host:9090")
 
 
+class TrinoTarget(BaseModel):
+    """Where a context's Trino is, for clients and for Kubernetes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    url: str = Field(pattern=_URL, description="of its coordinator as seen from where drill runs: http://host:8080")
+    user: str = "drill"
+    catalog: str = Field(default="iceberg", pattern=r"^[a-z_][a-z0-9_]*$", description="an Iceberg catalog")
+    schema_: str = Field(
+        default="lakehouse", alias="schema", pattern=r"^[a-z_][a-z0-9_]*$", description="where the tables are"
+    )
+    namespace: str = "data-platform"
+    coordinator: str = Field(default="trino-coordinator", description="Deployment of the coordinator")
+    worker: str = Field(default="trino-worker", description="Deployment of the workers")
+
+
+class ObjectStoreTarget(BaseModel):
+    """Where a context's S3 object store is: the bucket of its backups, and the lakehouse's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    endpoint: str | None = Field(
+        default=None, pattern=_URL, description="of the S3 API as seen from where drill runs; default: AWS itself"
+    )
+    region: str = "us-east-1"
+    bucket: str = Field(pattern=_BUCKET, description="where Velero puts its backups")
+    lakehouse: str | None = Field(default=None, pattern=_BUCKET, description="bucket of the lakehouse, if any")
+    access_key: SecretKey | None = Field(default=None, description="default: boto3's own ways (AWS_*, ~/.aws)")
+    secret_key: SecretKey | None = Field(default=None, description="default: boto3's own ways (AWS_*, ~/.aws)")
+    path_style: bool = Field(default=True, description="http://host/bucket, not http://bucket.host; MinIO wants it")
+    ca_file: Path | None = Field(default=None, description="certificates that its own is checked by")
+    namespace: str = Field(default="minio", description="of the Secrets above, and of its pods if it has some here")
+
+    @model_validator(mode="after")
+    def _both_keys(self) -> Self:
+        if (self.access_key is None) is not (self.secret_key is None):
+            raise ValueError("access_key and secret_key go together: one of them is missing")
+        return self
+
+
+class VeleroTarget(BaseModel):
+    """Where a context's Velero is, and what its backups are held to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    namespace: Namespace = "velero"
+    rpo_hours: float = Field(
+        default=26, gt=0, description="how long ago the newest completed backup of a schedule may have begun, h"
+    )
+    rpo_hours_of: dict[str, float] = Field(default={}, description="the same for some schedules, by their names")
+    retention_hours: float = Field(default=72, gt=0, description="how long a backup must be kept at least, h")
+    stuck_hours: float = Field(default=6, gt=0, description="how long a backup may be in progress, h")
+    allowed_warnings: tuple[str, ...] = Field(
+        default=(), description="regular expressions of the warnings that a backup may have; any other is a failure"
+    )
+
+    @field_validator("rpo_hours_of")
+    @classmethod
+    def _hours_can_be_meant(cls, hours: dict[str, float]) -> dict[str, float]:
+        if wrong := sorted(name for name, each in hours.items() if each <= 0):
+            raise ValueError(f"hours must be more than 0: {', '.join(wrong)}")
+        return hours
+
+    @field_validator("allowed_warnings")
+    @classmethod
+    def _they_compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for each in patterns:
+            try:
+                re.compile(each)
+            except re.error as error:
+                raise ValueError(f"{each!r} is no regular expression: {error}") from error
+        return patterns
+
+
 class Hooks(BaseModel):
     """Commands that do to a node what Kubernetes can't; `{node}` stands for its name.
 
@@ -156,6 +231,11 @@ class ContextSettings(BaseModel):
 
     drillable: bool = Field(default=False, description="faults may be injected here; nothing is ever killed without it")
     namespaces: Namespaces = Field(default=(), description="the namespaces in which faults may be injected")
+    restore_drills: bool = Field(
+        default=False,
+        description="backups may be restored into namespaces that drill makes and deletes (drill-restore-...), whether "
+        "or not faults may be injected",
+    )
     protected_namespaces: tuple[str, ...] = Field(
         default=(), description="patterns (`*-prod`) of namespaces that are refused though they are declared drillable"
     )
@@ -168,6 +248,9 @@ class ContextSettings(BaseModel):
     postgres: PostgresTarget | None = None
     dolphinscheduler: DolphinSchedulerTarget | None = None
     prometheus: PrometheusTarget | None = None
+    object_store: ObjectStoreTarget | None = None
+    velero: VeleroTarget | None = None
+    trino: TrinoTarget | None = None
     hooks: Hooks = Hooks()
     helper_image: str | None = Field(
         default=None, description="image with a shell and nft, for the helper containers of network faults"
@@ -264,6 +347,33 @@ class Settings(BaseSettings):
             UsageError: the context declares none.
         """
         return self._declared(self.target.prometheus, "prometheus", "url")
+
+    @property
+    def trino(self) -> TrinoTarget:
+        """The selected context's Trino.
+
+        Raises:
+            UsageError: the context declares none.
+        """
+        return self._declared(self.target.trino, "trino", "url")
+
+    @property
+    def object_store(self) -> ObjectStoreTarget:
+        """The selected context's object store.
+
+        Raises:
+            UsageError: the context declares none.
+        """
+        return self._declared(self.target.object_store, "object_store", "bucket")
+
+    @property
+    def velero(self) -> VeleroTarget:
+        """The selected context's Velero.
+
+        Raises:
+            UsageError: the context declares none.
+        """
+        return self._declared(self.target.velero, "velero", "namespace")
 
     def _declared(self, system: T | None, table: str, field: str) -> T:
         if system is None:

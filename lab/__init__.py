@@ -38,8 +38,8 @@ def up(nodes: int = 3, parts: Iterable[str] = ("kafka",)) -> None:
 
     Args:
         nodes: how many; a lab that is there can only grow.
-        parts: of kafka, postgres, dolphinscheduler (which brings postgres) and monitoring; those that were asked for
-            before stay.
+        parts: of kafka, postgres, dolphinscheduler (which brings postgres), monitoring, minio and velero (which brings
+            minio); those that were asked for before stay.
 
     Raises:
         LabPreflightError: something is missing or in the way; nothing was started.
@@ -93,8 +93,13 @@ def status() -> "Status":
     return status()
 
 
-def doctor() -> "list[Finding]":
-    """Look at everything that the lab needs of this machine; changes nothing."""
-    from lab._doctor import doctor  # noqa: PLC0415 - lazy: the front door loads every room
+def doctor(parts: Iterable[str] = ()) -> "list[Finding]":
+    """Look at everything that a lab with these parts needs of this machine; changes nothing.
 
-    return doctor()
+    Raises:
+        LabPreflightError: there is no part of one of the names.
+    """
+    from lab._doctor import doctor  # noqa: PLC0415 - lazy: the front door loads every room
+    from lab._parts import chosen  # noqa: PLC0415 - lazy: the front door loads every room
+
+    return doctor(chosen(parts))

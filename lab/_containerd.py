@@ -14,6 +14,9 @@ from lab._group import Group
 from lab._progress import Step
 from lab._run import run, until
 
+_COMMON = ("images", "platform-images")
+"""The kinds of archives that most labs have."""
+
 _UNPACK = """\
 mount -t tmpfs -o mode=755 run /run
 mount --bind {folder} /var/lib
@@ -38,7 +41,9 @@ def unpacked(archives: Sequence[Path], step: Step) -> Path:
         with step("Unpacking the images"):
             _unpack(last, below, folder)
 
-    return make("containerd", key, unpack) / "containerd"
+    # Roots for rare parts have shelves of their own: they are not to push out those that most labs start from.
+    kind = last.parent.parent.name
+    return make("containerd" if kind in _COMMON else f"containerd-{kind}", key, unpack) / "containerd"
 
 
 def identity(archive: Path) -> str:

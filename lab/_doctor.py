@@ -5,7 +5,7 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -13,10 +13,10 @@ from pathlib import Path
 from lab import _go
 from lab._addresses import API_PORT, ETCD_PEER_PORT, ETCD_PORT, RANGE, STATE, cache
 from lab._errors import LabError
+from lab._parts import GIB, Part
 from lab._run import run
 from lab.packages import install_command, missing_packages
 
-GIB = 1 << 30
 DISK_NEEDED = 8 * GIB
 MEMORY_NEEDED = 4 * GIB
 JAVA_NEEDED = 17
@@ -36,17 +36,19 @@ class Finding:
     remedy: str = ""
 
 
-def doctor() -> list[Finding]:
-    """Look at everything that the lab needs of this machine; changes nothing."""
+def doctor(parts: Iterable[Part] = ()) -> list[Finding]:
+    """Look at everything that a lab with these parts needs of this machine; changes nothing."""
     if platform.system() != "Linux":
         return [_system()]
+    wanted = tuple(parts)
+    disk = DISK_NEEDED + sum(part.disk for part in wanted)
     return [
         _system(),
         _root(),
         *(_kernel(feature, trial) for feature, trial in KERNEL_TRIALS.items()),
         _cgroups(),
-        *(_disk(name, path) for name, path in (("cache", cache()), ("state", STATE))),
-        _memory(),
+        *(_disk(name, path, disk) for name, path in (("cache", cache()), ("state", STATE))),
+        _memory(MEMORY_NEEDED + sum(part.memory for part in wanted)),
         _packages(),
         _version("go", ("go", "env", "GOVERSION"), _go_needed()),
         _version("java", ("java", "--version"), (JAVA_NEEDED,)),
@@ -108,19 +110,19 @@ def _cgroups(root: Path = Path("/sys/fs/cgroup")) -> Finding:
     return _finding("cgroups", not missing, detail, "enable these controllers on the kernel's command line")
 
 
-def _disk(name: str, path: Path) -> Finding:
+def _disk(name: str, path: Path, needed: int) -> Finding:
     existing = next(folder for folder in (path, *path.parents) if folder.exists())
     free = shutil.disk_usage(existing).free
     remedy = f"make room under {existing}" + (", or set XDG_CACHE_HOME" if name == "cache" else "")
-    needed = f"{free / GIB:.1f} GiB free of the {DISK_NEEDED / GIB:.0f} GiB needed at {path}"
-    return _finding(f"disk: {name}", free >= DISK_NEEDED, needed, remedy)
+    detail = f"{free / GIB:.1f} GiB free of the {needed / GIB:.0f} GiB needed at {path}"
+    return _finding(f"disk: {name}", free >= needed, detail, remedy)
 
 
-def _memory(meminfo: Path = Path("/proc/meminfo")) -> Finding:
+def _memory(needed: int, meminfo: Path = Path("/proc/meminfo")) -> Finding:
     found = re.search(r"^MemAvailable:\s+(\d+) kB$", meminfo.read_text(), re.MULTILINE)
     available = int(found[1]) * 1024 if found else 0
-    detail = f"{available / GIB:.1f} GiB available of the {MEMORY_NEEDED / GIB:.0f} GiB needed"
-    return _finding("memory", available >= MEMORY_NEEDED, detail, "end other programs, or use a larger machine")
+    detail = f"{available / GIB:.1f} GiB available of the {needed / GIB:.2g} GiB needed"
+    return _finding("memory", available >= needed, detail, "end other programs, or use a larger machine")
 
 
 def _packages() -> Finding:

@@ -1,7 +1,7 @@
 """The manifests of the lab's parts, completed by what only `up` knows."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lab._containerd import identity
@@ -17,7 +17,13 @@ API_REPLICAS = 6
 _KUBELET_PORT = 10250
 
 
-def render(parts: Iterable[Part], nodes: Sequence[Node], archives: Sequence[Path], api_replicas: int) -> str:
+def render(
+    parts: Iterable[Part],
+    nodes: Sequence[Node],
+    archives: Sequence[Path],
+    api_replicas: int,
+    extras: Mapping[str, Path] | None = None,
+) -> str:
     """The manifests of these parts as one text.
 
     Args:
@@ -25,6 +31,7 @@ def render(parts: Iterable[Part], nodes: Sequence[Node], archives: Sequence[Path
         nodes: whose kubelets are to be monitored.
         archives: the images; pods of the stand-in are replaced when it has changed under the same name.
         api_replicas: how many pods the stand-in's API has.
+        extras: the images of parts that have some of their own, by the name of the part; with the same effect.
     """
     wanted = tuple(parts)
     names = [part.name for part in wanted]
@@ -35,6 +42,7 @@ def render(parts: Iterable[Part], nodes: Sequence[Node], archives: Sequence[Path
         "LAB_KAFKA_METRICS": "on" if MONITORING in wanted else "off",
         "LAB_KUBELETS": ", ".join(f"{node.address}:{_KUBELET_PORT}" for node in nodes),
         "LAB_DS_API_REPLICAS": str(api_replicas),
+        **{f"LAB_{name.upper()}_IMAGES": identity(archive) for name, archive in (extras or {}).items()},
     }
     text = "\n---\n".join((MANIFESTS / f"{name}.yaml").read_text() for name in names)
     for name, value in values.items():

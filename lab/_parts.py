@@ -13,6 +13,8 @@ from lab._files import write
 
 _FILE = STATE / "parts"
 
+GIB = 1 << 30
+
 
 @dataclass(frozen=True)
 class Part:
@@ -23,8 +25,10 @@ class Part:
         namespace: where its workloads are; a scenario that targets it needs this part.
         workloads: what must be rolled out before it is up.
         needs: the names of parts that it does not work without.
-        own_images: whether it runs on images that Kafka alone has no use for.
+        own_images: whether it runs on the image of PostgreSQL, Prometheus and Python, which Kafka has no use for.
         note: what a reader of `drill lab status` should know of it.
+        memory: bytes that it needs beside what every lab does.
+        disk: bytes that it needs in the cache and in the lab's state, beside what every lab does.
     """
 
     name: str
@@ -33,6 +37,8 @@ class Part:
     needs: tuple[str, ...] = ()
     own_images: bool = True
     note: str = ""
+    memory: int = 0
+    disk: int = 0
 
 
 KAFKA = Part("kafka", "kafka", ("statefulset/datahub-kafka-kafka-pool",), own_images=False)
@@ -45,8 +51,18 @@ DOLPHINSCHEDULER = Part(
     note="a stand-in for Apache DolphinScheduler",
 )
 MONITORING = Part("monitoring", "monitoring", ("statefulset/prometheus",))
+MINIO = Part("minio", "minio", ("statefulset/minio",), own_images=False, memory=GIB // 4, disk=2 * GIB)
+VELERO = Part(
+    "velero",
+    "velero",
+    ("deployment/velero", "daemonset/node-agent"),
+    needs=("minio",),
+    own_images=False,
+    memory=GIB // 2,
+    disk=3 * GIB,
+)
 
-PARTS = (KAFKA, POSTGRES, DOLPHINSCHEDULER, MONITORING)
+PARTS = (KAFKA, POSTGRES, DOLPHINSCHEDULER, MONITORING, MINIO, VELERO)
 """All parts; each comes after those that it needs."""
 
 

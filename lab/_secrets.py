@@ -3,12 +3,13 @@
 import base64
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lab import _velero
 from lab._kubectl import kubectl
-from lab._parts import DOLPHINSCHEDULER, MONITORING, POSTGRES, Part
+from lab._parts import DOLPHINSCHEDULER, MINIO, MONITORING, POSTGRES, VELERO, Part
 
 _LABEL = "app.kubernetes.io/managed-by"
 _OWNER = "drill-lab"
@@ -26,7 +27,7 @@ def apply_secrets(kube: Path, parts: Iterable[Part]) -> None:
         LabError: the API server did not take them.
     """
     wanted = tuple(parts)
-    if POSTGRES not in wanted:  # without it there are no clients of it either
+    if not {POSTGRES, MINIO} & set(wanted):  # without them there are no clients of them either
         return
     found = json.loads(kubectl(kube, "get", "secrets", "--all-namespaces", f"--selector={_LABEL}={_OWNER}", "-o=json"))
     there = {(each["metadata"]["namespace"], each["metadata"]["name"]): _decoded(each) for each in found["items"]}
@@ -46,6 +47,20 @@ def contents(parts: Iterable[Part], there: Contents) -> Contents:
 
     wanted = set(parts)
     made: dict[tuple[str, str], Mapping[str, str]] = {}
+    if POSTGRES in wanted:
+        made.update(_of_postgres(wanted, kept))
+    if MINIO in wanted:
+        keys = kept("minio", "minio", "access-key", "secret-key")
+        made["minio", "minio"] = keys
+        if VELERO in wanted:
+            made["velero", _velero.CREDENTIALS] = {_velero.CREDENTIALS_KEY: _profile(keys)}
+    if VELERO in wanted:
+        made["velero", _velero.REPOSITORY] = kept("velero", _velero.REPOSITORY, _velero.REPOSITORY_KEY)
+    return made
+
+
+def _of_postgres(wanted: Collection[Part], kept: Callable[..., dict[str, str]]) -> Contents:
+    made: dict[tuple[str, str], Mapping[str, str]] = {}
     # `password` is the superuser's; the others are of the roles that the first start of the server makes.
     roles = kept("kong", "kong-postgres", "password", "kong", "dolphinscheduler", "exporter")
     made["kong", "kong-postgres"] = roles
@@ -59,6 +74,11 @@ def contents(parts: Iterable[Part], there: Contents) -> Contents:
         name = f"postgresql://exporter:{roles['exporter']}@{_DATABASE}/postgres?sslmode=disable"
         made["monitoring", "postgres-exporter"] = {"data-source": name}
     return made
+
+
+def _profile(keys: Mapping[str, str]) -> str:
+    """Credentials as the file that AWS' libraries read."""
+    return f"[default]\naws_access_key_id={keys['access-key']}\naws_secret_access_key={keys['secret-key']}\n"
 
 
 def _secret(namespace: str, name: str, values: Mapping[str, str]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from kubernetes import client, config
 
 from lab import _cgroups, _network
 from lab._addresses import NAME, STATE, kafka_bootstrap, kubeconfig
-from lab._parts import KAFKA, Part, recorded
+from lab._buckets import endpoint
+from lab._parts import KAFKA, MINIO, Part, recorded
 from lab.control_plane import GROUP
 from lab.node import existing
 
@@ -60,6 +61,7 @@ class Status:
         memory: working set of all of it in bytes, as Kubernetes defines it (usage without inactive file pages).
         control_plane_memory: the control plane's part of that.
         kafka: bootstrap servers as seen from the host.
+        object_store: URL of MinIO as seen from the host.
         kubeconfig: its file; the context is `drill-lab`.
     """
 
@@ -71,6 +73,7 @@ class Status:
     memory: int = 0
     control_plane_memory: int = 0
     kafka: str | None = None
+    object_store: str | None = None
     kubeconfig: str | None = None
 
 
@@ -104,12 +107,14 @@ def status() -> Status:
         memory=control_plane + sum(node.memory for node in nodes),
         control_plane_memory=control_plane,
         kafka=kafka_bootstrap(len(nodes)) if any(part.name == KAFKA.name for part in parts) and nodes else None,
+        object_store=endpoint() if any(part.name == MINIO.name for part in parts) and nodes else None,
         kubeconfig=str(kubeconfig()) if kubeconfig().exists() else None,
     )
 
 
 def _part(part: Part, pods: tuple[PodStatus, ...]) -> PartStatus:
-    own = [pod for pod in pods if pod.namespace == part.namespace]
+    # Those of jobs that are done stay to be looked at, and are no part of what runs.
+    own = [pod for pod in pods if pod.namespace == part.namespace and pod.phase != "Succeeded"]
     return PartStatus(part.name, part.namespace, sum(pod.ready for pod in own), len(own), part.note)
 
 

@@ -3,15 +3,17 @@
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from lab import _extras, _velero
 from lab._addresses import MAX_NODES, STATE, kafka_bootstrap
 from lab._artifacts import build
-from lab._containerd import unpacked
+from lab._buckets import create_buckets
+from lab._containerd import identity, unpacked
 from lab._doctor import doctor
 from lab._errors import LabError, LabPreflightError
 from lab._kubectl import kubectl
 from lab._lock import alone
 from lab._manifests import MANIFESTS, api_replicas, render
-from lab._parts import KAFKA, Part, chosen, record, recorded
+from lab._parts import KAFKA, MINIO, VELERO, Part, chosen, record, recorded
 from lab._progress import Step, progress
 from lab._secrets import apply_secrets
 from lab._status import status
@@ -37,8 +39,10 @@ def up(nodes: int = 3, parts: Iterable[str] = (KAFKA.name,)) -> None:
         with step("Looking at the machine"):
             wanted = chosen([*parts, *(part.name for part in recorded())])
             replicas = api_replicas()
-            _preflight(nodes)
+            _preflight(nodes, wanted)
         artifacts = build(step, platform=any(part.own_images for part in wanted))
+        extras = _extras.build(step, wanted)
+        archives = (*artifacts.images, *(extra.archive for extra in extras))
         plane = ControlPlane(artifacts.kube)
         machines = [Node(index) for index in range(1, nodes + 1)]
         with step("Starting the control plane"):
@@ -46,30 +50,42 @@ def up(nodes: int = 3, parts: Iterable[str] = (KAFKA.name,)) -> None:
             record(wanted)
         with ThreadPoolExecutor() as pool:
             applied = pool.submit(_prepare, plane, step)
-            root = unpacked(artifacts.images, step)
+            root = unpacked(archives, step)
             with step(f"Starting {nodes} nodes"):
-                list(pool.map(lambda node: node.start(plane.pki, root, artifacts.images), machines))
-            if any(node.lacks(artifacts.images) for node in machines):
+                list(pool.map(lambda node: node.start(plane.pki, root, archives), machines))
+            if any(node.lacks(archives) for node in machines):
                 with step("Importing images into the nodes"):
-                    list(pool.map(lambda node: node.load(artifacts.images), machines))
+                    list(pool.map(lambda node: node.load(archives), machines))
             applied.result()
         with step("Waiting for the nodes"):
             _await_nodes(plane, [node.name for node in machines])
         # Not before: brokers that find one node only would all settle on it, and their volumes would keep them there.
-        with step(f"Waiting for {', '.join(part.name for part in wanted)}"):
+        first = [part for part in wanted if part != VELERO]
+        with step(f"Waiting for {', '.join(part.name for part in first)}"):
             apply_secrets(plane.kube, wanted)
-            _apply(plane, render(wanted, machines, artifacts.images, replicas))
-            _await_workloads(plane, wanted)
+            of_parts = {extra.part.name: extra.archive for extra in extras}
+            _apply(plane, render(first, machines, artifacts.images, replicas, of_parts))
+            _await_workloads(plane, first)
+        if MINIO in wanted:
+            with step("Creating the buckets"):
+                create_buckets(plane.kube)
+        if VELERO in wanted:  # after its bucket: it looks for that once a minute only
+            (velero,) = (extra for extra in extras if extra.part == VELERO)
+            with step("Installing Velero"):
+                schedules = (MANIFESTS / "velero.yaml").read_text()
+                _velero.install(plane.kube, velero.programs, identity(velero.archive), schedules)
+                _await_workloads(plane, [VELERO])
+                _velero.await_location(plane.kube)
         if KAFKA in wanted:
             with step("Creating the topics"):
                 create_topics(kafka_bootstrap(nodes))
                 await_in_sync(kafka_bootstrap(nodes))
 
 
-def _preflight(nodes: int) -> None:
+def _preflight(nodes: int, parts: Iterable[Part]) -> None:
     if not 1 <= nodes <= MAX_NODES:
         raise LabPreflightError(f"{nodes} nodes: the lab has 1 to {MAX_NODES}")
-    if wrong := [finding for finding in doctor() if not finding.ok]:
+    if wrong := [finding for finding in doctor(parts) if not finding.ok]:
         raise LabPreflightError("\n".join(f"{each.name}: {each.detail}; {each.remedy}" for each in wrong))
     if (there := len(existing())) > nodes:
         raise LabPreflightError(f"the lab has {there} nodes already: `drill lab down` first, to have {nodes}")

@@ -11,9 +11,9 @@ from lab._run import run, until
 
 SIZE = 8 << 30
 
-FOLDERS = ("local-path-provisioner", "local-path-apart")
+FOLDERS = ("local-path-provisioner", "local-path-apart", "local-path-objects")
 """Where they are mounted below a node's /var/lib: for the volumes of StorageClass `local-path`, and for those of
-`local-path-apart`, which are not to suffer when somebody fills the others."""
+`local-path-apart`, which are not to suffer when somebody fills the others, and for the object store's."""
 
 # No journal: the lab does not outlive the machine. No inode tables to be written behind everybody's back either.
 _MAKE = ("mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal", "-i", "65536", "-E", "nodiscard,lazy_itable_init=1")

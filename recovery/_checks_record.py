@@ -7,6 +7,8 @@ from recovery._check import Finding, check, passed, unsure
 from recovery._run import Run
 
 PHASES = ("preflight", "load", "baseline", "experiment", "recovery", "drain", "record")
+UNLOADED = ("preflight", "experiment", "record")
+"""The phases of a run that has no load."""
 CUT_SHORT = {
     "run.refused": "The run was refused: {reason}.",
     "run.interrupted": "The run was interrupted by {signal}.",
@@ -29,7 +31,8 @@ def run_complete(run: Run) -> Finding:
         if event.kind in CUT_SHORT:
             return unsure(CUT_SHORT[event.kind].format_map(event.data))
     seen = [event.data.get("phase") for event in run.events_of("run.phase")]
-    missing = [phase for phase in PHASES if phase not in seen]
+    phases = PHASES if run.loaded else UNLOADED
+    missing = [phase for phase in phases if phase not in seen]
     if missing:
         return unsure(f"The run ended before it came to: {', '.join(missing)}.", actual=f"{len(seen)} phases")
     if (status := run.record.journal.get("status")) != "completed":
@@ -37,7 +40,7 @@ def run_complete(run: Run) -> Finding:
     trouble = _trouble(run.record.journal, "run", "method") or _trouble(run.record.journal, "rollbacks", "rollbacks")
     if trouble:
         return unsure(trouble)
-    return passed("The run went through every phase to its end.", actual=f"{len(PHASES)} phases")
+    return passed("The run went through every phase to its end.", actual=f"{len(phases)} phases")
 
 
 @check("manifest.json", target="every file as it was sealed")

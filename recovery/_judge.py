@@ -1,5 +1,8 @@
 """All checks, and the judgement of a run by them."""
 
+from contextlib import suppress
+
+from drill.errors import RecordIncompleteError
 from drill.record import RunRecord
 from drill.verdicts import Verdict
 from recovery._check import Check
@@ -20,9 +23,9 @@ from recovery._checks_records import (
 )
 from recovery._checks_stop import not_stopped
 from recovery._run import Run
+from recovery.restores import CHECKS as RESTORES
 
-CHECKS: tuple[Check, ...] = (
-    # what the platform promised
+OF_CLIENTS: tuple[Check, ...] = (
     no_acked_record_lost,
     duplicates,
     order_kept,
@@ -31,19 +34,24 @@ CHECKS: tuple[Check, ...] = (
     client_outage,
     rto,
     platform_restored,
-    phases_within_budget,
     latency_p99,
     achieved_over_offered,
+)
+"""What the platform's clients were promised."""
+OF_LOAD: tuple[Check, ...] = (baseline_sane, offered_load_achieved, drain_complete, accounting_adds_up)
+"""Whether the clients can tell."""
+CHECKS: tuple[Check, ...] = (
+    # what the platform promised
+    *OF_CLIENTS,
+    *RESTORES,
+    phases_within_budget,
     cluster_healthy_after,
     steady_state,
     rollback_clean,
     not_stopped,
     # whether the run can tell
     fault_effective,
-    baseline_sane,
-    offered_load_achieved,
-    drain_complete,
-    accounting_adds_up,
+    *OF_LOAD,
     run_complete,
     record_intact,
 )
@@ -52,4 +60,12 @@ CHECKS: tuple[Check, ...] = (
 def judge(record: RunRecord) -> tuple[Verdict, ...]:
     """The verdicts on a finished run, in the order of CHECKS; without those for which it has no objective."""
     run = Run(record)
-    return tuple(verdict for verdict in (each(run) for each in CHECKS) if verdict is not None)
+    # Where the scenario cannot even be read, every check says so.
+    checks = CHECKS if _loaded(run) else tuple(each for each in CHECKS if each not in (*OF_CLIENTS, *OF_LOAD))
+    return tuple(verdict for verdict in (each(run) for each in checks) if verdict is not None)
+
+
+def _loaded(run: Run) -> bool:
+    with suppress(RecordIncompleteError):
+        return run.loaded
+    return True

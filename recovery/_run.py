@@ -20,6 +20,11 @@ class Run:
         """An error's text for a reader of the report, to whom the record's place on a disk says nothing."""
         return str(error).replace(str(self.record.path), "the record")
 
+    @property
+    def loaded(self) -> bool:
+        """Whether the scenario has clients that measure; the drill of a restore needs none: nothing was hurt."""
+        return self.record.scenario.get("load") != []
+
     @cached_property
     def ledgers(self) -> tuple[Ledger, ...]:
         """The ledgers of all producers."""
@@ -28,6 +33,8 @@ class Run:
     @cached_property
     def traffic(self) -> tuple[Traffic, ...]:
         """What each load sent, by service and name."""
+        if not self.loaded:
+            return ()
         return tuple(Traffic(self, stream) for stream in streams(self.record))
 
     @property

@@ -3,9 +3,18 @@
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
-from drill.names import Namespaces
+from drill.names import Namespace, Namespaces
 from drill.objectives import SERVICES, Objectives
 from load.plan import Loads
 from scenarios._stop_plan import StopPlan
@@ -25,6 +34,11 @@ class Target(_Model):
     """Where faults may land. The context comes from the settings, so that one scenario fits every cluster."""
 
     namespaces: Namespaces = Field(min_length=1, description="namespaces that the experiment touches, by their names")
+    scratch: Namespace | None = Field(
+        default=None,
+        description="a namespace that is not there, and that the drill makes and deletes; with it nothing else is "
+        "touched: `namespaces` are only read, and need not be drillable",
+    )
 
 
 class Hypothesis(_Model):
@@ -63,11 +77,28 @@ class Scenario(_Model):
     hypothesis: Hypothesis | None = Field(
         default=None, description="steady state, instead of the one that the experiment's own file has"
     )
-    load: Loads = Field(description="one load, or a list of them, told apart by `profile`; they begin and end together")
     experiment: Experiment
     stop: StopPlan = Field(default=StopPlan(), description="what ends the fault early, besides a person")
     objectives: Objectives = Objectives()
+    load: Loads = Field(
+        default=(),
+        validate_default=True,
+        description="one load, or a list of them, told apart by `profile`; they begin and end together",
+    )
     blast_radius: BlastRadius = BlastRadius()
+
+    @field_validator("load", mode="wrap")
+    @classmethod
+    def _only_data_is_measured_without_clients(
+        cls, value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Any:
+        """A restore is proven by the data that is there afterwards; all else by what clients saw."""
+        if value != ():
+            return validate(value)
+        objectives = info.data.get("objectives")
+        if objectives is not None and objectives.rpo is None:
+            raise PydanticCustomError("missing", "no load: without clients there is nothing to measure")
+        return ()
 
     @model_validator(mode="after")
     def _holds_only_what_it_loads(self) -> Self:

@@ -44,7 +44,12 @@ def guard(scenario: Scenario, settings: Settings) -> None:
     Raises:
         UsageError: the context or a namespace is not declared drillable or is protected; not now; or drills are frozen.
     """
-    if reason := may_not.refusal(settings, scenario.target.namespaces):
+    scratch = scenario.target.scratch
+    if reason := (
+        may_not.refusal(settings, scenario.target.namespaces)
+        if scratch is None
+        else may_not.scratch_refusal(settings, scratch)
+    ):
         raise UsageError(f"{scenario.name}: {reason}")
     services = involved(scenario, settings)
     # A brake that could not be read is refused before anything begins.
@@ -95,10 +100,14 @@ def preflight(
 def _targets(scenario: Scenario, plan: experiments.Plan) -> Check:
     # A node is in no namespace; the pods on it that a fault would hit are targets of their own.
     placed = [target for target in plan.targets if target["kind"] != "Node"]
-    outside = [target for target in placed if target.get("namespace") not in scenario.target.namespaces]
+    scratch = scenario.target.scratch
+    allowed, where = (
+        (scenario.target.namespaces, "target.namespaces") if scratch is None else ((scratch,), "target.scratch")
+    )
+    outside = [target for target in placed if target.get("namespace") not in allowed]
     if outside:
         names = ", ".join(map(_name, outside))
-        return Check("targets", ok=False, detail=f"outside of the scenario's target.namespaces: {names}")
+        return Check("targets", ok=False, detail=f"outside of the scenario's {where}: {names}")
     hit = ", ".join(map(_name, plan.targets))
     return Check("targets", ok=bool(hit), detail=hit or "the experiment would hit nothing")
 

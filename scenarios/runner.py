@@ -179,6 +179,15 @@ class _Runner:
         self._snapshot("cluster-before")
 
     def _drive(self) -> None:
+        if self.scenario.load:
+            self._drive_load()
+        with self._phase("experiment", self.scenario.description):
+            self._run_experiment()
+        if self.scenario.load:
+            with self._phase("recovery", "until every client path is good again"):
+                self._await_recovery()
+
+    def _drive_load(self) -> None:
         load, words = self.scenario.load[0], " and ".join(each.words for each in self.scenario.load)
         with self._phase("load", f"{words}, warming up {load.warm_up:.0f} s"):
             self.loads.start()
@@ -189,10 +198,6 @@ class _Runner:
             self.record.emit("runner", "baseline.started")
             self._under_load(load.baseline, "baseline")
             self.record.emit("runner", "baseline.ended")
-        with self._phase("experiment", self.scenario.description):
-            self._run_experiment()
-        with self._phase("recovery", "until every client path is good again"):
-            self._await_recovery()
 
     def _await_recovery(self) -> None:
         if not self._events("fault.injected"):

@@ -28,6 +28,8 @@ class Part(StrEnum):
     POSTGRES = "postgres"
     DOLPHINSCHEDULER = "dolphinscheduler"
     MONITORING = "monitoring"
+    MINIO = "minio"
+    VELERO = "velero"
     ALL = "all"
 
 
@@ -106,6 +108,7 @@ def up(
     more: Annotated[
         list[Part] | None, typer.Option("--with", help="A part of the platform beside Kafka; may be repeated.")
     ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All parts, as with --with all.")] = False,
 ) -> None:
     """Bring the lab up; idempotent, cached, goes on where a killed one stopped, and grows by what is asked for.
 
@@ -113,10 +116,13 @@ def up(
     """
     import lab  # noqa: PLC0415 - lazy
 
-    asked = set(more or ())
-    parts = set(Part) - {Part.ALL} if Part.ALL in asked else asked | {Part.KAFKA}
     with clear_errors():
-        lab.up(nodes, parts)
+        lab.up(nodes, _chosen([Part.ALL] if everything else more))
+
+
+def _chosen(more: Iterable[Part] | None) -> set[Part]:
+    asked = {Part.KAFKA, *(more or ())}
+    return set(Part) - {Part.ALL} if Part.ALL in asked else asked
 
 
 @_lab.command()
@@ -182,17 +188,24 @@ def status(output: AsOutput = Output.TEXT) -> None:
     for part in found.parts:
         note = f"  ({part.note})" if part.note else ""
         typer.echo(f"{part.name:<18}{part.ready}/{part.pods} pods Ready in {part.namespace}{note}")
+    if found.object_store:
+        typer.echo(f"object store: {found.object_store}")
     typer.echo(f"kafka: {found.kafka}\nkubeconfig: {found.kubeconfig} (context {LAB_CONTEXT})")
 
 
-def doctor(output: AsOutput = Output.TEXT) -> None:
+def doctor(
+    more: Annotated[
+        list[Part] | None, typer.Option("--with", help="A part of the platform that the lab is to have; repeatable.")
+    ] = None,
+    output: AsOutput = Output.TEXT,
+) -> None:
     """Show what this machine has of what the lab needs, and the one command that installs what is missing.
 
-    Example: drill doctor
+    Example: drill doctor --with velero
     """
     import lab  # noqa: PLC0415 - lazy
 
-    findings = lab.doctor()
+    findings = lab.doctor(_chosen(more))
     if output is Output.JSON:
         print_json([asdict(each) for each in findings])
     else:

@@ -7,13 +7,11 @@ import requests
 
 from drill import kafka, postgres
 from drill.errors import DrillError
+from drill.settings import VeleroTarget
 from experiments.checklist._finding import Finding, failed, judged, passed, unknown
 from experiments.checklist._scene import Object, Scene, name
 
 _CONNECTIONS = 0.8
-_BACKUP_AGE = 26 * 60
-"""A daily backup is this many minutes old at most: a day, and two hours for a slow one."""
-_STUCK = 6 * 60
 _REPLICAS, _IN_SYNC = 3, 2
 _TIMEOUT = 5
 
@@ -125,7 +123,10 @@ def targets_scraped(scene: Scene) -> list[Finding]:
 
 
 def backups_fresh(scene: Scene) -> list[Finding]:
-    """There is a Velero schedule, its last backup is Completed and a day old at most, and none is stuck before it."""
+    """Every Velero schedule has a Completed backup as young as the settings want it, and none is stuck before it.
+
+    Whether that backup is whole, and in the bucket, is what `drill backups` tells.
+    """
     schedules, backups = scene.all("schedules"), scene.all("backups")
     if schedules is None or backups is None:
         reason = "Velero is not installed here, and nothing else tells of a backup"
@@ -138,6 +139,8 @@ def backups_fresh(scene: Scene) -> list[Finding]:
 
 def _schedule_trouble(scene: Scene, schedule: Object, backups: list[Object]) -> Iterator[Finding]:
     what, its_name = name("schedule", schedule), schedule["metadata"]["name"]
+    rules = scene.settings.target.velero or VeleroTarget()
+    most = rules.rpo_hours_of.get(its_name, rules.rpo_hours)
     if schedule["spec"].get("paused"):
         yield failed(what, "paused", "Unpause it: `velero schedule unpause`.")
     mine = [each for each in backups if each["metadata"].get("labels", {}).get("velero.io/schedule-name") == its_name]
@@ -145,13 +148,13 @@ def _schedule_trouble(scene: Scene, schedule: Object, backups: list[Object]) -> 
     ages = [scene.minutes_since(each["status"]["startTimestamp"]) for each in done]
     if not ages:
         yield failed(what, f"none of its {len(mine)} backups is Completed", "`velero backup describe` tells why.")
-    elif min(ages) > _BACKUP_AGE:
+    elif min(ages) > most * 60:
         reason = f"its last completed backup began {min(ages) / 60:.0f} h ago"
-        yield failed(what, reason, "Look at the backups since: `velero backup get`.")
+        yield failed(what, reason, "Look at the backups since: `drill backups`, `velero backup get`.")
     for each in mine:
         status = each.get("status", {})
         begun = status.get("startTimestamp")
-        if status.get("phase") == "InProgress" and begun and scene.minutes_since(begun) > _STUCK:
+        if status.get("phase") == "InProgress" and begun and scene.minutes_since(begun) > rules.stuck_hours * 60:
             reason = f"in progress for {scene.minutes_since(begun) / 60:.0f} h, and the schedule waits for it"
             yield failed(name("backup", each), reason, "Restart Velero, which fails it, or delete it.")
 

@@ -11,6 +11,7 @@ from drill import settings
 from drill.settings import Settings
 
 ROOT = Path(__file__).parents[2]
+PLATFORM = ("kafka", "postgres", "dolphinscheduler", "monitoring")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,9 +23,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _stage(item: pytest.Item) -> int:
-    """First what needs no more than Kafka, then what needs the whole platform, then what takes the lab down."""
+    """First what needs Kafka alone, then the platform, then the parts for recovery, then what takes the lab down."""
     names = getattr(item, "fixturenames", ())
-    return 2 if "lab_down" in names else 1 if "platform_up" in names else 0
+    order = ("platform_up", "dr_up", "lab_down")
+    return max((place for place, name in enumerate(order, 1) if name in names), default=0)
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +41,13 @@ def lab_up() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def platform_up(lab_up: None) -> None:  # noqa: ARG001 - order only
-    """The lab has grown by every part of the platform; tests of Kafka alone that come later find it so."""
+    """The lab has grown by what drills need most; tests of Kafka alone that come later find it so."""
+    lab.up(parts=PLATFORM)
+
+
+@pytest.fixture(scope="session")
+def dr_up(lab_up: None) -> None:  # noqa: ARG001 - order only
+    """The lab has grown by everything that it can run: backups and what they are kept in, too."""
     lab.up(parts=lab.PARTS)
 
 
@@ -52,6 +60,12 @@ def lab_kafka(lab_up: None, monkeypatch: pytest.MonkeyPatch) -> Settings:  # noq
 @pytest.fixture
 def lab_platform(platform_up: None, monkeypatch: pytest.MonkeyPatch) -> Settings:  # noqa: ARG001 - order only
     """The same with the whole platform up."""
+    return lab_settings(monkeypatch)
+
+
+@pytest.fixture
+def lab_dr(dr_up: None, monkeypatch: pytest.MonkeyPatch) -> Settings:  # noqa: ARG001 - order only
+    """The same with the parts for disaster recovery up."""
     return lab_settings(monkeypatch)
 
 

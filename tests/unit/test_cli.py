@@ -16,6 +16,7 @@ from tests.unit.records import build_record
 COMMANDS = (
     *("run", "plan", "validate", "list", "schema", "judge", "report"),
     *("abort", "rollback", "freeze", "unfreeze", "check", "rbac", "doctor", "lab"),
+    *("fingerprint", "verify"),
 )
 runner = CliRunner()
 

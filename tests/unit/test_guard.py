@@ -148,3 +148,16 @@ def test_the_blast_radius_is_asked_again_at_the_injection(monkeypatch: pytest.Mo
             hurt(limit)
     assert done == []
     assert not (tmp_path / "drill").exists()
+
+
+def test_a_scratch_namespace_needs_its_own_word_and_name(file: Path) -> None:
+    """A context that no fault may touch can allow restore drills; when drills are frozen, none is allowed."""
+    where = "drill-restore-kong"
+    assert "does not allow restore drills" in str(guard.scratch_refusal(settings.load(), where))
+    _say(file, "restore_drills = true")
+    assert guard.scratch_refusal(settings.load(), where) is None
+    assert "must be called drill-restore-..." in str(guard.scratch_refusal(settings.load(), "kong"))
+    frozen = file.with_name("frozen")
+    frozen.write_text("release week")
+    _say(file, f'freeze_file = "{frozen}"')
+    assert "drills are frozen" in str(guard.scratch_refusal(settings.load(), where))

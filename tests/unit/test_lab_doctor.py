@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab import _doctor, packages
+from lab._parts import KAFKA, MINIO, VELERO, Part
 
 
 def test_every_finding_has_its_own_name_and_bad_ones_a_remedy() -> None:
@@ -102,17 +103,27 @@ def test_too_little_memory_is_found(tmp_path: Path) -> None:
     """Available memory counts, not what is free."""
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal: 8000000 kB\nMemFree: 100000 kB\nMemAvailable: 6000000 kB\n")
-    assert _doctor._memory(meminfo).ok
+    assert _doctor._memory(_doctor.MEMORY_NEEDED, meminfo).ok
     meminfo.write_text("MemTotal: 8000000 kB\nMemFree: 100000 kB\nMemAvailable: 2000000 kB\n")
-    assert not _doctor._memory(meminfo).ok
+    assert not _doctor._memory(_doctor.MEMORY_NEEDED, meminfo).ok
 
 
-def test_too_little_disk_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_too_little_disk_is_found(tmp_path: Path) -> None:
     """A folder that is not there yet is judged by the file system that it will be on."""
-    monkeypatch.setattr(_doctor, "DISK_NEEDED", 0)
-    assert _doctor._disk("state", tmp_path / "not" / "yet").ok
-    monkeypatch.setattr(_doctor, "DISK_NEEDED", 1 << 80)
-    assert not _doctor._disk("state", tmp_path / "not" / "yet").ok
+    assert _doctor._disk("state", tmp_path / "not" / "yet", 0).ok
+    assert not _doctor._disk("state", tmp_path / "not" / "yet", 1 << 80).ok
+
+
+def test_parts_add_to_what_is_needed() -> None:
+    """Each by its own share of memory and disk."""
+
+    def details(*parts: Part) -> dict[str, str]:
+        return {finding.name: finding.detail for finding in _doctor.doctor(parts)}
+
+    assert "of the 4 GiB needed" in details()["memory"]
+    assert "of the 4.8 GiB needed" in details(MINIO, VELERO)["memory"]
+    assert "of the 8 GiB needed" in details(KAFKA)["disk: cache"]
+    assert "of the 13 GiB needed" in details(KAFKA, MINIO, VELERO)["disk: state"]
 
 
 def test_kernel_feature_that_fails_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from lab import _addresses, _artifacts, _manifests, _node_config, _volumes
+from lab import _addresses, _artifacts, _extras, _manifests, _node_config, _volumes
 from lab._addresses import MAX_NODES
 from lab.control_plane import ControlPlane
 
@@ -89,7 +89,7 @@ def test_manifests_use_images_of_the_lab_only() -> None:
             for child in value:
                 yield from containers(child)
 
-    built = Path(_artifacts.__file__).read_text()
+    built = Path(_artifacts.__file__).read_text() + Path(_extras.__file__).read_text()
     found = list(containers(documents()))
     helper = yaml.safe_load(find("ConfigMap", "local-path-config")["data"]["helperPod.yaml"])
     found += helper["spec"]["containers"]

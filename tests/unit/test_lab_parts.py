@@ -9,16 +9,17 @@ from typer.testing import CliRunner
 import lab
 from drill.cli import _lab, app
 from lab import _cgroups, _manifests, _parts, _secrets, node
-from lab._parts import DOLPHINSCHEDULER, KAFKA, MONITORING, PARTS, POSTGRES
+from lab._parts import DOLPHINSCHEDULER, KAFKA, MINIO, MONITORING, PARTS, POSTGRES, VELERO
 from lab.node import Node
 
 KAFKA_POOL = "datahub-kafka-kafka-pool"
 ARCHIVES = [Path("/cache/images/core/images.tar"), Path("/cache/images/platform/images.tar")]
+EXTRAS = {part.name: Path(f"/cache/images-{part.name}/own/images.tar") for part in PARTS}
 
 
 def rendered(*parts: _parts.Part) -> list[dict[str, object]]:
     """The objects of these parts."""
-    text = _manifests.render(parts, [Node(1), Node(2)], ARCHIVES, api_replicas=4)
+    text = _manifests.render(parts, [Node(1), Node(2)], ARCHIVES, 4, EXTRAS)
     assert "LAB_" not in text
     return list(yaml.safe_load_all(text))
 
@@ -33,6 +34,7 @@ def test_parts_bring_what_they_need_in_an_order_that_works() -> None:
     """DolphinScheduler keeps its state in Postgres, which therefore comes first, once."""
     assert _parts.chosen(["dolphinscheduler"]) == (POSTGRES, DOLPHINSCHEDULER)
     assert _parts.chosen(["monitoring", "kafka", "kafka"]) == (KAFKA, MONITORING)
+    assert _parts.chosen(["velero"]) == (MINIO, VELERO)
     assert _parts.chosen([]) == ()
 
 
@@ -51,7 +53,7 @@ def test_parts_that_were_asked_for_are_remembered(monkeypatch: pytest.MonkeyPatc
     assert _parts.recorded() == (KAFKA, MONITORING)
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", [part for part in PARTS if part != VELERO])  # which brings its own
 def test_manifests_have_the_workloads_that_are_waited_for(part: _parts.Part) -> None:
     """All of them, and no others, in the namespace of the part."""
     objects = rendered(part)
@@ -103,7 +105,7 @@ def test_secrets_are_kept_once_they_are_made() -> None:
     assert _secrets.contents(PARTS, {}) != first
 
 
-def test_without_postgres_there_is_nothing_to_keep_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_servers_there_is_nothing_to_keep_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cluster is not even asked, because `up` for Kafka alone is to be quick; with it, it is asked first."""
     asked = []
 
@@ -130,10 +132,25 @@ def test_secrets_of_one_database_agree() -> None:
     assert f":{server['exporter']}@" in made["monitoring", "postgres-exporter"]["data-source"]
 
 
+def test_secrets_of_the_object_store_agree() -> None:
+    """Velero has MinIO's keys, and a password of its own for what it writes; neither comes without its part."""
+    made = _secrets.contents([MINIO, VELERO], {})
+    keys = made["minio", "minio"]
+    lines = made["velero", "cloud-credentials"]["cloud"].splitlines()
+    secret = [f"aws_access_key_id={keys['access-key']}", f"aws_secret_access_key={keys['secret-key']}"]
+    assert lines == ["[default]", *secret]
+    password = made["velero", "velero-repo-credentials"]["repository-password"]
+    # What Velero takes where there is none (pkg/repository/keys/keys.go).
+    assert password not in ("static-passw0rd", *keys.values())
+    assert _secrets.contents([MINIO, VELERO], made) == made
+    assert set(_secrets.contents([MINIO], {})) == {("minio", "minio")}
+
+
 @pytest.mark.parametrize(
     ("given", "parts"),
     [
         ([], {"kafka"}),
+        (["--all"], set(lab.PARTS)),
         (["--with", "postgres", "--with", "monitoring"], {"kafka", "postgres", "monitoring"}),
         (["--with", "all"], set(lab.PARTS)),
     ],
@@ -150,4 +167,4 @@ def test_command_line_adds_parts_to_kafka(given: list[str], parts: set[str], mon
 
 def test_command_line_refuses_parts_that_there_are_not() -> None:
     """As any wrong option."""
-    assert CliRunner().invoke(app, ["lab", "up", "--with", "trino"]).exit_code == 2
+    assert CliRunner().invoke(app, ["lab", "up", "--with", "oracle"]).exit_code == 2

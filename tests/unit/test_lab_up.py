@@ -24,7 +24,7 @@ def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which nothing is wrong, and where building would be the next thing to happen."""
-    monkeypatch.setattr(_up, "doctor", lambda: [Finding("system", ok=True, detail="Linux")])
+    monkeypatch.setattr(_up, "doctor", lambda _: [Finding("system", ok=True, detail="Linux")])
     monkeypatch.setattr(_up, "existing", list)
     monkeypatch.setattr(_up, "recorded", tuple)
 
@@ -57,7 +57,7 @@ def test_up_names_everything_that_is_wrong_and_what_to_do(monkeypatch: pytest.Mo
         Finding("port 6443", ok=False, detail="taken: nginx", remedy="end nginx"),
         Finding("memory", ok=True, detail="plenty"),
     ]
-    monkeypatch.setattr(_up, "doctor", lambda: findings)
+    monkeypatch.setattr(_up, "doctor", lambda _: findings)
     with pytest.raises(LabPreflightError) as caught:
         lab.up(3)
     assert str(caught.value) == "root: user id 1000; run as root\nport 6443: taken: nginx; end nginx"
@@ -90,8 +90,8 @@ def test_up_refuses_to_take_nodes_away(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("healthy")
 def test_up_refuses_parts_that_it_does_not_know() -> None:
     """With those that it has."""
-    with pytest.raises(LabPreflightError, match="no part trino; it has kafka, postgres, dolphinscheduler, monitoring"):
-        lab.up(3, ["kafka", "trino"])
+    with pytest.raises(LabPreflightError, match="no part oracle; it has kafka, postgres, dolphinscheduler, monitoring"):
+        lab.up(3, ["kafka", "oracle"])
 
 
 @pytest.mark.usefixtures("healthy")

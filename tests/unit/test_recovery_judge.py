@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 import structlog
+import yaml
 
 from drill.record import RunRecord
 from drill.verdicts import Outcome, overall
 from recovery import judge
 from recovery._check import Finding, check
-from recovery._judge import CHECKS
+from recovery._judge import CHECKS, OF_CLIENTS, OF_LOAD
 from recovery._run import Run
+from recovery.restores import CHECKS as RESTORES
 from tests.unit.records import build_record
 
 
@@ -19,7 +21,7 @@ def test_good_run_passes_over_all(tmp_path: Path) -> None:
     """In the order of CHECKS, without the checks for which it has no objective."""
     verdicts = judge(build_record(tmp_path))
     assert overall(verdicts) is Outcome.PASS
-    without = {"latency-p99", "phases-within-budget", "platform-restored"}
+    without = {"latency-p99", "phases-within-budget", "platform-restored", *(each.name for each in RESTORES)}
     assert [verdict.check for verdict in verdicts] == [each.name for each in CHECKS if each.name not in without]
 
 
@@ -79,3 +81,13 @@ def test_damaged_time_line_is_inconclusive_throughout(tmp_path: Path, damage: st
     assert Outcome.FAIL not in outcomes.values()
     passes = [name for name, outcome in outcomes.items() if outcome is Outcome.PASS]
     assert passes == ["achieved-over-offered", "accounting-adds-up"]  # these rest on the ledgers alone
+
+
+def test_a_run_without_load_is_not_held_to_what_clients_saw(tmp_path: Path) -> None:
+    """Nobody was there to see it; one with a load whose ledger is gone is inconclusive all the same."""
+    record = build_record(tmp_path)
+    scenario = yaml.safe_load((record.path / "scenario.yaml").read_text()) | {"load": []}
+    record.write_text("scenario.yaml", yaml.safe_dump(scenario))
+    names = {verdict.check for verdict in judge(RunRecord.open(record.path))}
+    assert not names & {each.name for each in (*OF_CLIENTS, *OF_LOAD)}
+    assert {"run-complete", "fault-effective", "cluster-healthy-after"} <= names

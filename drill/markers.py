@@ -1,0 +1,28 @@
+"""Markers: rows that a drill writes before and after a backup, so that a restore shows which of them it has."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Phase = Literal["before-backup", "after-backup"]
+
+
+class Marker(BaseModel):
+    """A marker as it was written: what a restore is held to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    run: str
+    phase: Phase
+    at: float
+    """When it was written, epoch seconds by the database's clock."""
+    digest: str
+    """SHA-256 of its payload."""
+
+
+class FoundMarker(Marker):
+    """A marker as it was read."""
+
+    payload_digest: str
+    """SHA-256 of the payload that was read; `digest` is what the row itself claims."""

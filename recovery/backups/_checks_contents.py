@@ -1,0 +1,272 @@
+"""Whether a backup has in it what a restore would need: objects, volumes with their data, and no unknown warnings."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from drill.velero import PodVolume, Tally
+from recovery.backups._finding import Finding, bad, good, some, unseen
+from recovery.backups._scene import Judged, Scene, UnseenError
+
+_CLAIM = "v1/PersistentVolumeClaim"
+_FILTERS = (
+    "includedResources",
+    "excludedResources",
+    "includedNamespaceScopedResources",
+    "excludedNamespaceScopedResources",
+    "resourcePolicy",
+)
+_SELECTORS = ("labelSelector", "orLabelSelectors")
+_SEE = "See the check of the backup's objects."
+_DESCRIBE = "`velero backup describe --details` and `velero backup logs` tell why."
+
+
+def resources_listed(scene: Scene) -> Iterator[Finding]:
+    """What the cluster has of the backed up namespaces, and had when the backup began, is in the backup's list."""
+    target = "every object that is older than the backup"
+    for each in scene.judged:
+        began = each.backup.started
+        try:
+            listed = each.content("-resource-list.json.gz")
+            kinds = _kinds(each, listed)
+        except UnseenError as error:
+            yield unseen(each.what, _sentence(str(error)), _SEE, target=target)
+            continue
+        namespaces = set(each.backup.namespaces) - {"*"} or set(listed.get("v1/Namespace", ()))
+        held = [one for one in scene.evidence.held if one.namespace in namespaces]
+        held = [one for one in held if kinds is None or one.kind in kinds]
+        errors = [one.error for one in held if one.error]
+        wanted = {
+            f"{one.kind} {one.namespace}/{name}"
+            for one in held
+            for name, created in one.created.items()
+            if began is not None and created < began
+        }
+        there = {f"{kind} {name}" for kind, names in listed.items() for name in names}
+        missing = sorted(wanted - there)
+        actual = f"{len(wanted) - len(missing)} of {len(wanted)}"
+        if missing:
+            yield bad(each.what, f"It lacks {some(missing)}.", "See what the schedule includes.", actual, target)
+        elif errors:
+            yield unseen(each.what, f"Not all could be compared: {errors[0]}.", "Allow it.", actual, target)
+        elif not wanted:
+            reason = "The cluster has nothing of it that is older, so there is nothing to compare."
+            yield unseen(each.what, reason, "Compare where the platform runs.", actual, target)
+        else:
+            yield good(each.what, "It has all that the cluster had (Secrets are not looked up).", actual, target)
+
+
+def volumes_backed_up(scene: Scene) -> Iterator[Finding]:
+    """Each claim in a backup has a volume in it that was not skipped, succeeded, and is not empty."""
+    target = "every claim: not skipped, succeeded, > 0 bytes"
+    for each in scene.judged:
+        try:
+            listed = each.content("-resource-list.json.gz").get(_CLAIM, ())
+            infos = each.content("-volumeinfo.json.gz") or ()
+        except UnseenError as error:
+            yield unseen(each.what, _sentence(str(error)), _SEE, target=target)
+            continue
+        by_claim = {f"{info.get('pvcNamespace')}/{info.get('pvcName')}": info for info in infos if info.get("pvcName")}
+        claims = sorted(set(listed) | set(by_claim))
+        troubles = [f"{claim} ({why})" for claim in claims if (why := _trouble(by_claim.get(claim)))]
+        size = sum(_size(info) or 0 for info in by_claim.values())
+        actual = f"{len(claims) - len(troubles)} of {len(claims)} claims, {size:,} bytes"
+        if troubles:
+            remedy = f"Its data would be lost. {_DESCRIBE} hostPath volumes are never copied, nor those of no pod."
+            yield bad(each.what, f"No data of {some(troubles)}.", remedy, actual, target)
+        elif not claims:
+            yield good(each.what, "It has no volumes, as its resource list has no claims.", actual, target)
+        else:
+            yield good(each.what, "The data of every volume was moved.", actual, target)
+
+
+def volume_data_present(scene: Scene) -> Iterator[Finding]:
+    """The bucket has the repositories in which the volumes' data is, with data in them."""
+    target = "repository, index and data there"
+    for each in scene.evidence.volumes:
+        what = f"volumes of {each.namespace}"
+        actual = f"{each.objects} objects, {each.bytes:,} bytes"
+        if each.error is not None:
+            yield unseen(what, f"The bucket was not seen: {each.error}.", "See that the store answers.", None, target)
+            continue
+        lacks = [
+            word
+            for word, there in {
+                "the repository's own kopia.repository": each.kinds.get("kopia.repository"),
+                "blobs of data (p)": each.kinds.get("p"),
+                "blobs of metadata (q)": each.kinds.get("q"),
+                "an index (x or n)": each.kinds.get("x", 0) + each.kinds.get("n", 0),
+            }.items()
+            if not there
+        ]
+        if lacks:
+            remedy = "The volumes can't be restored: make a new backup, and find out who deletes from the bucket."
+            yield bad(what, f"The bucket lacks {', '.join(lacks)}.", remedy, actual, target)
+        elif each.damaged:
+            reason = f"Their content is not what their ETag says: {some(list(each.damaged))}."
+            yield bad(what, reason, "Make a new repository and a new backup; look after the disks.", actual, target)
+        else:
+            fetched = each.fetched - each.unverifiable
+            proof = (
+                f"{fetched} held to their ETag" if each.fetched else "by the listing; whole is what a restore proves"
+            )
+            yield good(what, f"The bucket has them ({proof}).", actual, target)
+
+
+def repositories_ready(scene: Scene) -> Iterator[Finding]:
+    """Velero can open every repository of volumes."""
+    if scene.evidence.repositories.error:
+        yield unseen("repositories", scene.evidence.repositories.error, "Allow drill to list them (`drill rbac`).")
+    for each in scene.repositories:
+        what = f"repository {each.namespace} in {each.location}"
+        if each.phase == "Ready":
+            yield good(what, "Velero can open it.", each.phase, "Ready")
+        else:
+            reason = f"Velero can't open it: {each.message or 'it does not say why'}."
+            yield bad(what, reason, "See the password's Secret and the location.", each.phase or "none", "Ready")
+
+
+def pod_volumes_complete(scene: Scene) -> Iterator[Finding]:
+    """Every pod's volume of a backup was moved to its end, with all its bytes, as the bucket and the cluster tell."""
+    target = "all Completed with all their bytes"
+    for each in scene.judged:
+        try:
+            volumes = [PodVolume.of(one) for one in each.content("-podvolumebackups.json.gz") or ()]
+        except UnseenError as error:
+            yield unseen(each.what, _sentence(str(error)), _SEE, target=target)
+            continue
+        there = {one.name: one for one in scene.pod_volumes if one.of_name == each.backup.name}
+        found = {one.name: one for one in volumes} | there
+        troubles = [f"{one.pod}:{one.volume} ({why})" for one in found.values() if (why := _unmoved(one))]
+        size = sum(one.bytes.done for one in found.values())
+        actual = f"{len(found) - len(troubles)} of {len(found)}, {size:,} bytes"
+        lost = sorted(set(there) - {one.name for one in volumes})
+        if troubles:
+            yield bad(each.what, f"Not moved: {some(troubles)}.", _DESCRIBE, actual, target)
+        elif lost:
+            reason = f"The bucket does not know of {some(lost)}, and a new cluster would not restore it."
+            yield bad(each.what, reason, "Make a new backup.", actual, target)
+        elif not found:
+            yield good(each.what, "No volume was to be moved file by file.", actual, target)
+        else:
+            yield good(each.what, "Every volume was moved to its end.", actual, target)
+
+
+def operations_complete(scene: Scene) -> Iterator[Finding]:
+    """Every asynchronous operation of a backup completed."""
+    for each in scene.judged:
+        try:
+            listed = each.content("-itemoperations.json.gz") or ()
+        except UnseenError as error:
+            yield unseen(each.what, _sentence(str(error)), _SEE, target="attempted = completed")
+            continue
+        undone = [one for one in listed if one.get("status", {}).get("phase") != "Completed"]
+        tally = each.backup.operations
+        yield _tallied(each, "operations", tally, [str(one["spec"]["operationID"]) for one in undone], len(listed))
+
+
+def hooks_complete(scene: Scene) -> Iterator[Finding]:
+    """Every hook of a backup (a database's flush before it is copied, say) ran without an error."""
+    for each in scene.judged:
+        yield _tallied(each, "hooks", each.backup.hooks)
+
+
+def snapshots_complete(scene: Scene) -> Iterator[Finding]:
+    """Every snapshot of a volume was taken."""
+    for each in scene.judged:
+        yield _tallied(each, "snapshots", each.backup.snapshots)
+
+
+def warnings_allowed(scene: Scene) -> Iterator[Finding]:
+    """A backup has no error, and no warning that nobody has allowed: Velero warns where it skips a volume."""
+    target, allowed = "0 errors, only allowed warnings", [re.compile(each) for each in scene.rules.allowed_warnings]
+    for each in scene.judged:
+        try:
+            results = each.content("-results.gz")
+        except UnseenError as error:
+            yield unseen(each.what, _sentence(str(error)), _SEE, target=target)
+            continue
+        errors, warnings = _messages(results.get("errors")), _messages(results.get("warnings"))
+        unknown = [one for one in warnings if not any(pattern.search(one) for pattern in allowed)]
+        actual = f"{len(errors)} errors, {len(warnings)} warnings, {len(warnings) - len(unknown)} allowed"
+        if errors or each.backup.errors:
+            said = some(errors, 1) if errors else f"{each.backup.errors}, whose texts are not in the bucket"
+            yield bad(each.what, f"It has errors: {said}.", _DESCRIBE, actual, target)
+        elif unknown:
+            remedy = "Mend what it warns of, or allow it: `allowed_warnings` in the settings, or --allow-warning."
+            yield bad(each.what, f"It warns: {some(unknown, 1)}.", remedy, actual, target)
+        elif each.backup.warnings > len(warnings):
+            reason = f"It counts {each.backup.warnings} warnings, and the bucket has the texts of {len(warnings)}."
+            yield unseen(each.what, reason, _DESCRIBE, actual, target)
+        else:
+            yield good(each.what, "It has no error and no unknown warning.", actual, target)
+
+
+def _kinds(judged: Judged, listed: dict[str, list[str]]) -> set[str] | None:
+    """The kinds that a backup is of; None: all.
+
+    Raises:
+        UnseenError: it takes objects by their labels, which the evidence does not have.
+    """
+    spec = judged.backup.raw["spec"]
+    if any(spec.get(each) for each in _SELECTORS):
+        raise UnseenError("it takes only objects with some labels, so what it lacks can't be told")
+    return set(listed) if any(spec.get(each) for each in _FILTERS) else None
+
+
+def _trouble(info: dict[str, Any] | None) -> str | None:
+    """Why a claim's data is not in the backup."""
+    if info is None:
+        return "not even mentioned among the volumes"
+    if info.get("skipped"):
+        return f"skipped: {info.get('skippedReason') or 'no reason given'}"
+    if info.get("result") != "succeeded":
+        return f"result {info.get('result') or 'none'}"
+    size = _size(info)
+    if size is None:
+        return None if info.get("nativeSnapshotInfo") else "no data told of"
+    return None if size > 0 else "0 bytes"
+
+
+def _size(info: dict[str, Any]) -> int | None:
+    """Bytes of a volume; None: a native snapshot, whose size is the storage's secret, or nothing."""
+    for key in ("pvbInfo", "snapshotDataMovementInfo", "csiSnapshotInfo"):
+        if found := info.get(key):
+            return int(found.get("size", 0))
+    return None
+
+
+def _unmoved(volume: PodVolume) -> str | None:
+    """Why a pod's volume was not moved to its end; an emptyDir may be empty, a claim's volume may not."""
+    if volume.phase != "Completed":
+        return f"{volume.phase or 'not begun'}{': ' + volume.message if volume.message else ''}"
+    if not volume.snapshot and volume.claim:
+        return "no snapshot of it"
+    if volume.bytes.done < volume.bytes.total:
+        return f"{volume.bytes.done:,} of {volume.bytes.total:,} bytes"
+    return "0 bytes" if volume.claim and not volume.bytes.done else None
+
+
+def _tallied(
+    judged: Judged, noun: str, tally: Tally, undone: list[str] | None = None, listed: int | None = None
+) -> Finding:
+    target = "attempted = completed, 0 failed"
+    actual = f"{tally.attempted} attempted, {tally.completed} completed, {tally.failed} failed"
+    if tally.failed or tally.completed < tally.attempted or undone:
+        which = f" ({some(undone)})" if undone else ""
+        return bad(judged.what, f"Not all {noun} completed{which}.", _DESCRIBE, actual, target)
+    if listed is not None and listed != tally.attempted:
+        reason = f"The cluster counts {tally.attempted} {noun}, the bucket {listed}."
+        return bad(judged.what, reason, "Make a new backup.", actual, target)
+    return good(judged.what, f"All {noun} completed." if tally.attempted else f"It has no {noun}.", actual, target)
+
+
+def _messages(result: dict[str, Any] | None) -> list[str]:
+    """The texts of a result: pkg/util/results/result.go."""
+    found = result or {}
+    spaces: Iterable[list[str]] = (found.get("namespaces") or {}).values()
+    return [*(found.get("velero") or ()), *(found.get("cluster") or ()), *(each for some_ in spaces for each in some_)]
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."

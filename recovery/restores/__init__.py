@@ -1,0 +1,23 @@
+"""Whether a restore gave back what it had to: judged from the evidence of a drill, by the data and not by a phase."""
+
+from recovery._check import Check
+from recovery.restores._data import markers_kept, mutations_gone, tables_as_backed_up
+from recovery.restores._objects import backup_whole, restore_completed, restored_whole, volumes_restored
+from recovery.restores._scratch import source_untouched
+from recovery.restores._times import data_restored, rpo
+
+__all__ = ["CHECKS"]
+
+CHECKS: tuple[Check, ...] = (
+    markers_kept,
+    mutations_gone,
+    tables_as_backed_up,
+    rpo,
+    data_restored,
+    backup_whole,
+    restore_completed,
+    volumes_restored,
+    restored_whole,
+    source_untouched,
+)
+"""All checks of a restore; each applies to a run whose scenario has an objective for its RPO."""

@@ -1,0 +1,77 @@
+"""The evidence of a restore, as docs/run-record.md has it: what each file must say, and where it does not."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from drill.errors import RecordIncompleteError
+from drill.objectives import Objectives
+from recovery._run import Run
+
+_ITEM = re.compile(r"^(?:(?P<namespace>[^/]+)/)?(?P<name>.+)\((?P<action>[a-z]+)\)$")
+"""One entry of a restore's resource list in the bucket: `kong/kong-postgres-0(created)`."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One object that a restore came to."""
+
+    kind: str
+    """With its version: `v1/Secret`, `apps/v1/StatefulSet`."""
+    namespace: str | None
+    name: str
+    action: str
+    """created, updated, skipped (it was there already) or failed."""
+
+    def __str__(self) -> str:
+        return f"{self.kind.rpartition('/')[2]} {'/'.join(filter(None, (self.namespace, self.name)))}"
+
+
+def held(objectives: Objectives) -> bool:
+    """Whether the run is held to what a restore must prove."""
+    return objectives.rpo is not None
+
+
+def piece(run: Run, name: str) -> dict[str, Any]:
+    """One piece of evidence, `evidence/restore-<name>.json`.
+
+    Raises:
+        RecordIncompleteError: the drill did not come to write it, or it is no mapping.
+    """
+    found = run.record.evidence(f"restore-{name}")
+    if not isinstance(found, dict):
+        raise RecordIncompleteError(f"evidence/restore-{name}.json is not a JSON object")
+    return found
+
+
+def told(found: dict[str, Any], key: str, name: str) -> Any:
+    """What a piece of evidence says of `key`.
+
+    Raises:
+        RecordIncompleteError: nothing.
+    """
+    if found.get(key) is None:
+        raise RecordIncompleteError(f"evidence/restore-{name}.json does not say its {key.replace('_', ' ')}")
+    return found[key]
+
+
+def items(listed: dict[str, list[str]]) -> Iterator[Item]:
+    """The entries of a restore's resource list.
+
+    Raises:
+        RecordIncompleteError: one of them does not say what was done with it.
+    """
+    for kind, entries in listed.items():
+        for entry in entries:
+            read = _ITEM.match(entry)
+            if read is None:
+                raise RecordIncompleteError(f"the restore's resource list does not say what became of {kind} {entry}")
+            yield Item(kind, read["namespace"], read["name"], read["action"])
+
+
+def messages(results: dict[str, Any], kind: str) -> list[str]:
+    """The `warnings` or `errors` of a restore's results in the bucket: Velero's own, the cluster's, the namespaces'."""
+    said = results.get(kind) or {}
+    of_namespaces = [each for namespace in (said.get("namespaces") or {}).values() for each in namespace or ()]
+    return [*(said.get("velero") or ()), *(said.get("cluster") or ()), *of_namespaces]

@@ -1,0 +1,488 @@
+"""Backups judged before the disaster: a good one passes, and each thing that can be wrong with one is found."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drill import backup_evidence
+from drill.errors import InputError, UsageError
+from drill.settings import VeleroTarget
+from drill.verdicts import Outcome, overall
+from recovery.backups import CHECKS, judge
+from tests.unit.velero_world import CLAIM, NAME, PREFIX, World, ago, archive, world, zipped
+
+FAIL, PASS, UNSURE = Outcome.FAIL, Outcome.PASS, Outcome.INCONCLUSIVE
+
+
+@pytest.fixture
+def made() -> World:
+    """A good backup, to be spoilt."""
+    return world()
+
+
+def test_a_good_backup_passes_every_check(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A good backup passes every check."""
+    verdicts = made.verdicts(monkeypatch)
+    assert {name: each.reason for name, each in verdicts.items() if each.outcome is not PASS} == {}
+    assert set(verdicts) == {each.__name__.replace("_", "-") for each in CHECKS}
+    assert all(each.details["object"] for each in verdicts.values())
+
+
+def test_download_holds_volume_data_to_its_etag(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Download holds volume data to its etag."""
+    verdict = made.verdicts(monkeypatch, download=True)["volume-data-present"]
+    assert verdict.outcome is PASS
+    assert "4 held to their ETag" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "velero-backup.json",
+        f"{NAME}.tar.gz",
+        f"{NAME}-logs.gz",
+        f"{NAME}-podvolumebackups.json.gz",
+        f"{NAME}-volumesnapshots.json.gz",
+        f"{NAME}-itemoperations.json.gz",
+        f"{NAME}-resource-list.json.gz",
+        f"{NAME}-results.gz",
+        f"{NAME}-volumeinfo.json.gz",
+    ],
+)
+def test_an_object_deleted_from_the_bucket_fails(made: World, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """An object deleted from the bucket fails."""
+    made.delete(f"{PREFIX}{name}")
+    verdict = made.verdicts(monkeypatch)["objects-present"]
+    assert verdict.outcome is FAIL
+    assert name in verdict.reason
+    assert verdict.details["remedy"]
+
+
+@pytest.mark.parametrize("name", [f"{NAME}.tar.gz", f"{NAME}-results.gz", f"{NAME}-logs.gz"])
+@pytest.mark.parametrize("left", [0.5, 0.97])
+def test_a_truncated_object_fails(made: World, monkeypatch: pytest.MonkeyPatch, name: str, left: float) -> None:
+    """A truncated object fails."""
+    content = made.get(name)
+    made.set(name, content[: int(len(content) * left)])
+    verdict = made.verdicts(monkeypatch)["objects-intact"]
+    assert verdict.outcome is FAIL
+    assert name in verdict.reason
+
+
+def test_an_empty_object_fails(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty object fails."""
+    made.set(f"{NAME}-logs.gz", b"")
+    assert made.verdicts(monkeypatch)["objects-present"].outcome is FAIL
+
+
+def test_an_archive_that_lost_its_checksum_fails(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All files of it can still be read; only the end of the gzip is missing."""
+    made.set(f"{NAME}.tar.gz", made.get(f"{NAME}.tar.gz")[:-4])
+    assert made.verdicts(monkeypatch)["objects-intact"].outcome is FAIL
+
+
+def test_an_archive_with_an_object_that_does_not_parse_fails(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive with an object that does not parse fails."""
+    plain = gzip.decompress(made.get(f"{NAME}.tar.gz"))
+    made.set(f"{NAME}.tar.gz", gzip.compress(plain.replace(b'{"apiVersion"', b'["apiVersion"', 1)))
+    assert made.verdicts(monkeypatch)["objects-intact"].outcome is FAIL
+
+
+def test_an_archive_that_lacks_an_object_of_the_list_fails(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive that lacks an object of the list fails."""
+    made.set(f"{NAME}.tar.gz", archive({**made.listed, "v1/Service": []}))
+    verdict = made.verdicts(monkeypatch)["archive-whole"]
+    assert verdict.outcome is FAIL
+    assert "v1/Service kong/kong-postgres" in verdict.reason
+
+
+def test_results_of_another_shape_fail(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results of another shape fail."""
+    made.set(f"{NAME}-results.gz", zipped(["not", "results"]))
+    assert made.verdicts(monkeypatch)["objects-intact"].outcome is FAIL
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"skipped": True, "skippedReason": "hostPath"}, "skipped: hostPath"),
+        ({"result": "failed"}, "result failed"),
+        ({"pvbInfo": {"size": 0, "podNamespace": "kong"}}, "0 bytes"),
+        ({"pvbInfo": None}, "no data told of"),
+    ],
+)
+def test_a_volume_without_its_data_fails(monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], words: str) -> None:
+    """A volume without its data fails."""
+    made = world()
+    made.infos[0] |= change
+    made.put_again()
+    verdict = made.verdicts(monkeypatch)["volumes-backed-up"]
+    assert verdict.outcome is FAIL
+    assert f"{CLAIM} ({words})" in verdict.reason
+
+
+def test_a_claim_that_no_volume_info_mentions_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim that no volume info mentions fails."""
+    made = world(infos=[])
+    verdict = made.verdicts(monkeypatch)["volumes-backed-up"]
+    assert verdict.outcome is FAIL
+    assert "not even mentioned" in verdict.reason
+
+
+@pytest.mark.parametrize("blob", ["kopia.repository", "p0a1b2c3", "q0a1b2c3", "xn0_0a1b2c3"])
+def test_volume_data_that_is_gone_from_the_bucket_fails(
+    made: World, monkeypatch: pytest.MonkeyPatch, blob: str
+) -> None:
+    """Volume data that is gone from the bucket fails."""
+    made.delete(f"kopia/kong/{blob}")
+    assert made.verdicts(monkeypatch)["volume-data-present"].outcome is FAIL
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"phase": "Failed", "message": "connection reset"},
+        {"phase": "InProgress"},
+        {"phase": "Completed", "snapshotID": "1f", "progress": {"totalBytes": 10, "bytesDone": 9}},
+        {"phase": "Completed", "snapshotID": "1f", "progress": {}},
+        {"phase": "Completed", "progress": {"totalBytes": 10, "bytesDone": 10}},
+    ],
+)
+def test_a_pods_volume_that_was_not_moved_to_its_end_fails(
+    monkeypatch: pytest.MonkeyPatch, status: dict[str, Any]
+) -> None:
+    """A pods volume that was not moved to its end fails."""
+    made = world()
+    made.moved["status"] = status
+    made.put_again()
+    assert made.verdicts(monkeypatch)["pod-volumes-complete"].outcome is FAIL
+
+
+def test_a_pods_volume_that_only_the_cluster_knows_of_fails(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pods volume that only the cluster knows of fails."""
+    made.set(f"{NAME}-podvolumebackups.json.gz", zipped([]))
+    assert made.verdicts(monkeypatch)["pod-volumes-complete"].outcome is FAIL
+
+
+def test_an_empty_volume_of_no_claim_is_none_of_its_business(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty volume of no claim is none of its business."""
+    made = world()
+    made.moved["metadata"]["annotations"] = {}
+    made.moved["status"] = {"phase": "Completed", "progress": {}}
+    made.put_again()
+    assert made.verdicts(monkeypatch)["pod-volumes-complete"].outcome is PASS
+
+
+def test_a_stale_schedule_fails(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stale schedule fails."""
+    made.backup["status"]["startTimestamp"] = ago(27)
+    verdict = made.verdicts(monkeypatch)["backup-fresh"]
+    assert verdict.outcome is FAIL
+    assert verdict.actual == "27 h ago"
+    assert verdict.target == "<= 26 h"
+
+
+def test_the_objective_of_a_schedule_beats_the_common_one(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The objective of a schedule beats the common one."""
+    made.rules = VeleroTarget(rpo_hours_of={"kong-daily": 4})
+    assert made.verdicts(monkeypatch)["backup-fresh"].outcome is FAIL
+
+
+def test_age_is_counted_from_the_start_not_from_the_end(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Age is counted from the start not from the end."""
+    made.backup["status"] |= {"startTimestamp": ago(30), "completionTimestamp": ago(1)}
+    assert made.verdicts(monkeypatch)["backup-fresh"].outcome is FAIL
+
+
+def test_failed_backups_keep_no_schedule_fresh(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Failed backups keep no schedule fresh."""
+    made.backup["status"]["phase"] = "PartiallyFailed"
+    verdicts = made.verdicts(monkeypatch)
+    assert verdicts["backup-fresh"].outcome is FAIL
+    assert verdicts["backup-contents"].outcome is UNSURE
+
+
+def test_a_new_schedule_is_not_stale_yet_but_has_nothing(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new schedule is not stale yet but has nothing."""
+    made.backup = {}
+    made.schedule["metadata"]["creationTimestamp"] = ago(1)
+    assert made.verdicts(monkeypatch)["backup-fresh"].outcome is UNSURE
+
+
+@pytest.mark.parametrize(("phase", "since"), [("InProgress", 7), ("", 7), ("WaitingForPluginOperations", 9)])
+def test_a_stuck_backup_fails_its_schedule(
+    made: World, monkeypatch: pytest.MonkeyPatch, phase: str, since: float
+) -> None:
+    """A stuck backup fails its schedule."""
+    stuck = json.loads(json.dumps(made.backup))
+    stuck["metadata"] |= {"name": "kong-daily-later", "creationTimestamp": ago(since)}
+    stuck["status"] = {"phase": phase, "startTimestamp": ago(since)}
+    made.more = [stuck]
+    verdict = made.verdicts(monkeypatch)["schedule-active"]
+    assert verdict.outcome is FAIL
+    assert "kong-daily-later" in verdict.reason
+
+
+def test_a_backup_that_began_just_now_is_not_stuck(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backup that began just now is not stuck."""
+    running = json.loads(json.dumps(made.backup))
+    running["metadata"]["name"], running["status"] = "later", {"phase": "InProgress", "startTimestamp": ago(0.1)}
+    made.more = [running]
+    assert made.verdicts(monkeypatch)["schedule-active"].outcome is PASS
+
+
+@pytest.mark.parametrize(
+    ("spec", "status"),
+    [({"paused": True}, {}), ({}, {"phase": "FailedValidation", "validationErrors": ["invalid schedule"]})],
+)
+def test_a_schedule_that_makes_no_backups_fails(
+    made: World, monkeypatch: pytest.MonkeyPatch, spec: dict[str, Any], status: dict[str, Any]
+) -> None:
+    """A schedule that makes no backups fails."""
+    made.schedule["spec"] |= spec
+    made.schedule["status"] |= status
+    assert made.verdicts(monkeypatch)["schedule-active"].outcome is FAIL
+
+
+def test_no_schedule_at_all_fails(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No schedule at all fails."""
+    made.schedule = {}
+    assert made.verdicts(monkeypatch)["schedule-active"].outcome is FAIL
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "outcome"),
+    [
+        ({}, {"phase": "Unavailable", "message": "NoSuchBucket"}, FAIL),
+        ({}, {"lastValidationTime": ago(2)}, FAIL),
+        ({"accessMode": "ReadOnly"}, {}, FAIL),
+        ({}, {"lastValidationTime": None}, UNSURE),
+        ({}, {"phase": ""}, UNSURE),
+        ({"validationFrequency": "1h0m0s"}, {"lastValidationTime": ago(2)}, PASS),
+    ],
+)
+def test_a_location_must_be_available_now(
+    made: World, monkeypatch: pytest.MonkeyPatch, spec: dict[str, Any], status: dict[str, Any], outcome: Outcome
+) -> None:
+    """A location must be available now."""
+    made.location["spec"] |= spec
+    made.location["status"] |= status
+    assert made.verdicts(monkeypatch)["location-available"].outcome is outcome
+
+
+@pytest.mark.parametrize("ttl", ["24h0m0s", "30m0s"])
+def test_backups_that_go_too_early_fail(made: World, monkeypatch: pytest.MonkeyPatch, ttl: str) -> None:
+    """Backups that go too early fail."""
+    made.schedule["spec"]["template"]["ttl"] = ttl
+    assert made.verdicts(monkeypatch)["retention"].outcome is FAIL
+
+
+def test_backups_that_expired_and_stayed_fail(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Backups that expired and stayed fail."""
+    made.backup["status"]["expiration"] = ago(30)
+    assert made.verdicts(monkeypatch)["retention"].outcome is FAIL
+
+
+def test_a_bucket_that_tells_another_phase_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bucket that tells another phase fails."""
+    made = world()
+    other = json.loads(json.dumps(made.backup))
+    other["status"]["phase"] = "PartiallyFailed"
+    made.set("velero-backup.json", json.dumps(other).encode())
+    verdict = made.verdicts(monkeypatch)["phases-agree"]
+    assert verdict.outcome is FAIL
+    assert "PartiallyFailed" in str(verdict.actual)
+
+
+def test_an_object_of_the_cluster_that_the_backup_lacks_fails(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object of the cluster that the backup lacks fails."""
+    made.there["statefulsets"] = ["kong-postgres", "forgotten"]
+    verdict = made.verdicts(monkeypatch)["resources-listed"]
+    assert verdict.outcome is FAIL
+    assert "apps/v1/StatefulSet kong/forgotten" in verdict.reason
+
+
+def test_a_cluster_that_holds_nothing_proves_nothing(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster that holds nothing proves nothing."""
+    made.there = {}
+    assert made.verdicts(monkeypatch)["resources-listed"].outcome is UNSURE
+
+
+def test_kinds_that_may_not_be_listed_are_not_passed(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kinds that may not be listed are not passed."""
+    made.refused = {"statefulsets"}
+    assert made.verdicts(monkeypatch)["resources-listed"].outcome is UNSURE
+
+
+def test_a_backup_by_labels_is_not_compared(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backup by labels is not compared."""
+    made.backup["spec"]["labelSelector"] = {"matchLabels": {"app": "kong"}}
+    assert made.verdicts(monkeypatch)["resources-listed"].outcome is UNSURE
+
+
+@pytest.mark.parametrize(("attempted", "completed", "failed"), [(2, 1, 1), (2, 1, 0)])
+def test_operations_that_did_not_complete_fail(
+    made: World, monkeypatch: pytest.MonkeyPatch, attempted: int, completed: int, failed: int
+) -> None:
+    """Operations that did not complete fail."""
+    made.backup["status"] |= {
+        "backupItemOperationsAttempted": attempted,
+        "backupItemOperationsCompleted": completed,
+        "backupItemOperationsFailed": failed,
+    }
+    assert made.verdicts(monkeypatch)["operations-complete"].outcome is FAIL
+
+
+def test_an_operation_that_only_the_bucket_knows_failed_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operation that only the bucket knows failed fails."""
+    made = world(operations=[{"spec": {"operationID": "du-1"}, "status": {"phase": "Failed"}}])
+    verdict = made.verdicts(monkeypatch)["operations-complete"]
+    assert verdict.outcome is FAIL
+    assert "du-1" in verdict.reason
+
+
+def test_a_failed_hook_fails(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failed hook fails."""
+    made.backup["status"]["hookStatus"] = {"hooksAttempted": 2, "hooksFailed": 1}
+    assert made.verdicts(monkeypatch)["hooks-complete"].outcome is FAIL
+
+
+def test_a_missing_snapshot_fails(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing snapshot fails."""
+    made.backup["status"] |= {"csiVolumeSnapshotsAttempted": 2, "csiVolumeSnapshotsCompleted": 1}
+    assert made.verdicts(monkeypatch)["snapshots-complete"].outcome is FAIL
+
+
+WARNING = "resource: /pods name: /kong-1 message: /Volume data is a hostPath volume which is not supported"
+
+
+@pytest.mark.parametrize(("allowed", "outcome"), [((), FAIL), (("hostPath volume",), PASS)])
+def test_warnings_are_failures_unless_allowed(
+    monkeypatch: pytest.MonkeyPatch, allowed: tuple[str, ...], outcome: Outcome
+) -> None:
+    """Warnings are failures unless allowed."""
+    results = {"errors": {}, "warnings": {"namespaces": {"kong": [WARNING]}}}
+    made = world(results=results, rules=VeleroTarget(allowed_warnings=allowed))
+    made.backup["status"]["warnings"] = 1
+    assert made.verdicts(monkeypatch)["warnings-allowed"].outcome is outcome
+
+
+def test_errors_fail_whatever_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors fail whatever is allowed."""
+    results = {"errors": {"velero": ["it broke"]}, "warnings": {}}
+    made = world(results=results, rules=VeleroTarget(allowed_warnings=(".*",)))
+    assert made.verdicts(monkeypatch)["warnings-allowed"].outcome is FAIL
+
+
+def test_warnings_without_their_texts_are_not_passed(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warnings without their texts are not passed."""
+    made.backup["status"]["warnings"] = 1
+    assert made.verdicts(monkeypatch)["warnings-allowed"].outcome is UNSURE
+
+
+@pytest.mark.parametrize("password", ["static-passw0rd", None])
+def test_the_password_of_veleros_source_fails(
+    made: World, monkeypatch: pytest.MonkeyPatch, password: str | None
+) -> None:
+    """The password of veleros source fails."""
+    made.password = password
+    assert made.verdicts(monkeypatch)["password-own"].outcome is FAIL
+
+
+def test_no_password_where_there_is_no_velero_is_not_judged(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A namespace without a Velero has no password that could be wrong."""
+    made.password = None
+    evidence = made.evidence(monkeypatch).model_copy(update={"server": None, "server_error": "404"})
+    assert {each.check: each.outcome for each in judge(evidence)}["password-own"] is UNSURE
+
+
+def test_the_password_itself_is_in_no_evidence(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The password itself is in no evidence."""
+    assert "of our own" not in made.evidence(monkeypatch).model_dump_json()
+
+
+def test_a_repository_that_cannot_be_opened_fails(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repository that cannot be opened fails."""
+    made.repository["status"] = {"phase": "NotReady", "message": "invalid password"}
+    assert made.verdicts(monkeypatch)["repositories-ready"].outcome is FAIL
+
+
+def test_a_velero_that_does_not_run_fails(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A velero that does not run fails."""
+    made.ready = 0
+    assert made.verdicts(monkeypatch)["velero-serves"].outcome is FAIL
+
+
+def test_a_bucket_that_is_gone_fails(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bucket that is gone fails."""
+    made.location["spec"]["objectStorage"]["bucket"] = "gone"
+    verdicts = made.verdicts(monkeypatch)
+    assert verdicts["objects-present"].outcome is FAIL
+    assert verdicts["volumes-backed-up"].outcome is UNSURE
+
+
+@pytest.mark.parametrize("kind", ["refused", "silent"])
+def test_a_bucket_that_does_not_let_us_see_is_never_passed(
+    made: World, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A bucket that does not let us see is never passed."""
+    made.shut(kind)
+    verdicts = made.verdicts(monkeypatch)
+    about_it = ["phases-agree", "objects-present", "objects-intact", "archive-whole", "volumes-backed-up"]
+    assert {name: verdicts[name].outcome for name in about_it} == dict.fromkeys(about_it, UNSURE)
+    assert overall(verdicts.values()) is UNSURE
+
+
+def test_keys_that_cannot_be_read_are_no_pass(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the store's keys nothing is known of the bucket."""
+    made.no_keys = True
+    verdicts = made.verdicts(monkeypatch)
+    assert verdicts["objects-present"].outcome is UNSURE
+    assert "no key of it" in verdicts["objects-present"].reason
+
+
+@pytest.mark.parametrize("plural", ["schedules", "backups", "backupstoragelocations", "backuprepositories"])
+def test_what_may_not_be_listed_is_never_passed(made: World, monkeypatch: pytest.MonkeyPatch, plural: str) -> None:
+    """What may not be listed is never passed."""
+    made.refused = {plural}
+    assert overall(made.verdicts(monkeypatch).values()) is UNSURE
+
+
+def test_an_object_too_large_to_fetch_unasked_is_not_passed(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object too large to fetch unasked is not passed."""
+    monkeypatch.setattr("experiments.backups._collect._SMALL", 1)
+    assert made.verdicts(monkeypatch)["objects-intact"].outcome is UNSURE
+    assert made.verdicts(monkeypatch, download=True)["objects-intact"].outcome is PASS
+
+
+def test_a_named_backup_must_be_there(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A named backup must be there."""
+    with pytest.raises(UsageError, match=f"no backup other; there are: {NAME}"):
+        made.evidence(monkeypatch, backups=["other"])
+
+
+def test_evidence_is_judged_from_its_file_as_it_was(
+    made: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Evidence is judged from its file as it was."""
+    evidence = made.evidence(monkeypatch)
+    backup_evidence.write(tmp_path / "seen.json", evidence)
+    assert judge(backup_evidence.read(tmp_path / "seen.json")) == judge(evidence)
+
+
+def test_a_file_that_is_no_evidence_is_refused(tmp_path: Path) -> None:
+    """A file that is no evidence is refused."""
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(InputError, match="context"):
+        backup_evidence.read(tmp_path / "other.json")
+
+
+def test_a_check_that_breaks_says_so(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check that breaks says so."""
+    made.schedule["spec"]["template"]["ttl"] = "a week"
+    verdict = made.verdicts(monkeypatch)["retention"]
+    assert verdict.outcome is UNSURE
+    assert "a week" in verdict.reason
