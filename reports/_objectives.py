@@ -40,8 +40,11 @@ def objectives(verdicts: Sequence[Verdict]) -> tuple[Objective, ...]:
 
 
 def not_set(goals: Objectives) -> tuple[str, ...]:
-    """Objectives that the scenario leaves open, so that a reader sees what the run was not held to."""
-    return tuple(name for name, value in goals.model_dump().items() if value is None)
+    """Objectives that the scenario leaves open, so that a reader sees what the run was not held to.
+
+    Without an RPO a run is no restore, and there is nothing of one to hold it to.
+    """
+    return tuple(name for name, value in goals.model_dump().items() if value is None and name != "rpo")
 
 
 def _margin(verdict: Verdict) -> str | None:
