@@ -15,8 +15,9 @@ TAIL = 15
 
 # Ends a tool with all of its descendants when this process ends, even if it is killed: the kernel then kills `unshare`
 # (PR_SET_PDEATHSIG), that the first process of the namespace, and that everything in it. mmdebstrap by itself, told to
-# end, would go on and write to a folder that the next build has begun to use.
-_BOUND = ("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child")
+# end, would go on and write to a folder that the next build has begun to use; killed, it would leave the machine's
+# /proc, /sys and /dev mounted in there, for that build to clear away.
+_BOUND = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child")
 
 
 class Tools:

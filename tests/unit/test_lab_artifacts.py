@@ -147,6 +147,17 @@ def test_tools_end_with_a_harness_that_is_killed(tmp_path: Path) -> None:
         assert reader.read() == b""
 
 
+@as_root
+def test_what_a_tool_mounts_is_gone_with_it(tmp_path: Path) -> None:
+    """Nobody else sees it, so that a folder in which a build was killed can be cleared away."""
+    folder = tmp_path / "root"
+    folder.mkdir()
+    Tools(tmp_path).run("mounts", ["sh", "-c", f"mount -t tmpfs none {folder} && touch {folder}/inside {tmp_path}/was"])
+    assert (tmp_path / "was").exists()
+    assert not folder.is_mount()
+    assert not list(folder.iterdir())
+
+
 def test_missing_tool_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     """One line says what is missing and what installs it; what is there is not named."""
     require(["sh"])
