@@ -25,7 +25,7 @@ from drill.series import SeriesWriter
 from load import _lifecycle, _session
 from load._codec import Encoder
 from load.plan import LoadPlan
-from load.producer import MOST_AT_ONCE, AccountedProducer, producer_settings
+from load.producer import AccountedProducer, producer_settings
 
 _SPARE_TIME = 5.0
 """What a flush may take beyond the delivery timeout, s."""
@@ -80,14 +80,13 @@ class CommodityPrices(User):  # type: ignore[misc]
     @task  # type: ignore[untyped-decorator]
     def tick(self) -> None:
         """Take the answers that have come, and send what is due."""
-        taken = self.producer.settle()
-        self._answered += taken
-        self._on_time = self.producer.offer() and taken < MOST_AT_ONCE
+        self._answered += self.producer.settle()
+        self._on_time = self.producer.offer()
         if clock.now() - self._told >= 1:
             self._each_second()
 
     def wait_time(self) -> float:
-        """Until the next tick; at once when behind, or when more answers are there."""
+        """Until the next tick; at once when behind."""
         return _lifecycle.until_next_tick() if self._on_time else 0.0
 
     def on_stop(self) -> None:

@@ -3,7 +3,6 @@
 import math
 import time
 from collections import Counter
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,9 @@ from load._answers import is_definite_failure
 from load._codec import Encoder, sequences_of
 from load.plan import LoadPlan
 
-MOST_AT_ONCE = 2_000
+_MOST_AT_ONCE = 2_000
 """Arrivals sent without looking at answers in between, when the schedule is behind; and answers taken without sending
 in between, when those of a whole outage come at once."""
-
-
-class _EnoughError(Exception):
-    """Raised in a callback, it makes librdkafka keep the answers that are left for the next poll (rd_kafka_yield)."""
 
 
 def producer_settings(plan: LoadPlan, rate: float) -> dict[str, str | int | float]:
@@ -63,6 +58,7 @@ class AccountedProducer:
         self._refused: list[tuple[KafkaError, Message]] = []
         self.refusals: Counter[str] = Counter()
         """Records that were not acknowledged, by the client's or the broker's reason."""
+        self._offering = True
         self._producer = Producer(connection)
         self._on_delivery = self._callback()
         (self._stage,) = ledger.header.stages[-1:]
@@ -76,7 +72,7 @@ class AccountedProducer:
         """Send what is due by now; returns whether that was all, or more is due at once."""
         stage, first = self._stage, self.ledger.attempted
         due = math.floor((clock.now() - stage.t) * stage.rate) + 1 - (first - stage.first_seq)
-        count = min(due, MOST_AT_ONCE)
+        count = min(due, _MOST_AT_ONCE)
         if count <= 0:
             return True
         sequences = np.arange(first, first + count)
@@ -91,10 +87,13 @@ class AccountedProducer:
         return count == due
 
     def settle(self) -> int:
-        """Take the answers that have come, `MOST_AT_ONCE` at most, and account for them; returns how many it took."""
+        """Take the answers that have come, and account for them; returns how many came.
+
+        All of them came before now, and count as that: to take those of an outage in parts would make it look longer.
+        They may take half a second, in which what is due is sent.
+        """
         at = clock.now()
-        with suppress(_EnoughError):
-            self._producer.poll(0)
+        self._producer.poll(0)
         delivered, refused = self._delivered, self._refused
         if delivered:
             sequences = sequences_of([message.value() for message in delivered], self._encoder.size)
@@ -112,10 +111,11 @@ class AccountedProducer:
         return count
 
     def flush(self, timeout: float) -> int:
-        """Wait at most `timeout` seconds for the answers that are still to come, and close the ledger if all came.
+        """Send no more, wait at most `timeout` seconds for the answers still to come, and close the ledger if all came.
 
         Returns how many did not come.
         """
+        self._offering = False
         deadline = clock.now() + timeout
         while self.outstanding and clock.now() < deadline:
             self.settle()
@@ -152,7 +152,7 @@ class AccountedProducer:
                 delivered.append(message)
             else:
                 refused.append((error, message))
-            if len(delivered) + len(refused) >= MOST_AT_ONCE:
-                raise _EnoughError
+            if self._offering and (len(delivered) + len(refused)) % _MOST_AT_ONCE == 0:
+                self.offer()
 
         return on_delivery
