@@ -202,7 +202,7 @@ def read_log(cluster: Cluster, pod: PodState, container: str, *, previous: bool)
     """The end of one log; None: there is none (a container that did not run before, a pod that is gone)."""
     try:
         with answering(f"log of {pod.namespace}/{pod.name}/{container}"):
-            text: str = cluster.core.read_namespaced_pod_log(
+            answer = cluster.core.read_namespaced_pod_log(
                 pod.name,
                 pod.namespace,
                 container=container,
@@ -210,10 +210,12 @@ def read_log(cluster: Cluster, pod: PodState, container: str, *, previous: bool)
                 tail_lines=TAIL,
                 limit_bytes=BYTES,
                 _request_timeout=TIMEOUT,
+                # The client itself makes "b'...'" of a text, and loads one that looks like JSON.
+                _preload_content=False,
             )
+            return str(answer.data.decode(errors="replace"))
     except ClusterError as error:
         return None if _no_such_log(error) else f"(not to be had: {error})"
-    return text
 
 
 def _no_such_log(error: ClusterError) -> bool:
