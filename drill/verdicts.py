@@ -46,10 +46,13 @@ class Verdict(BaseModel):
     """Numbers and lists for the report, JSON-serialisable."""
 
 
+WORST_FIRST = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
+
+
 def overall(verdicts: Iterable[Verdict]) -> Outcome:
     """The outcome of them all: fail beats inconclusive beats pass, and no checks at all is inconclusive."""
     outcomes = {verdict.outcome for verdict in verdicts}
-    for outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS):
+    for outcome in WORST_FIRST:
         if outcome in outcomes:
             return outcome
     return Outcome.INCONCLUSIVE

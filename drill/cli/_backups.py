@@ -16,15 +16,12 @@ from drill.cli._common import (
     say,
     settings,
 )
-from drill.verdicts import Outcome, Verdict, overall
+from drill.cli._tables import COLOURS, console, counted
+from drill.verdicts import WORST_FIRST, Verdict, overall
 
 if TYPE_CHECKING:
     from drill.backup_evidence import BackupEvidence
     from drill.settings import Settings, VeleroTarget
-
-_WORST_FIRST = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
-_WIDTH = 160
-"""Columns of a table that nobody watches."""
 
 
 def register(app: typer.Typer) -> None:
@@ -75,15 +72,14 @@ def backups(
         seen = _collect(chosen, rules, names or (), everything=everything, download=download)
     if evidence is not None:
         backup_evidence.write(evidence, seen)
-    verdicts = sorted(judge(seen), key=lambda each: _WORST_FIRST.index(each.outcome))
+    verdicts = sorted(judge(seen), key=lambda each: WORST_FIRST.index(each.outcome))
     outcome = overall(verdicts)
     if output is Output.JSON:
         told = [each.model_dump(mode="json") for each in verdicts]
         print_json({"outcome": outcome, "context": seen.context, "backups": _inventory(seen), "verdicts": told})
     else:
         _print(seen, verdicts)
-        counts = {each: sum(one.outcome is each for one in verdicts) for each in _WORST_FIRST}
-        typer.echo(f"{outcome.upper()}  {', '.join(f'{number} {each}' for each, number in counts.items() if number)}")
+        typer.echo(f"{outcome.upper()}  {counted(each.outcome for each in verdicts)}")
     leave(outcome.exit_code)
 
 
@@ -142,14 +138,10 @@ def _inventory(seen: "BackupEvidence") -> list[dict[str, object]]:
 
 
 def _print(seen: "BackupEvidence", verdicts: list[Verdict]) -> None:
-    import sys  # noqa: PLC0415 - lazy
-
-    from rich.console import Console  # noqa: PLC0415 - lazy
     from rich.table import Table  # noqa: PLC0415 - lazy
     from rich.text import Text  # noqa: PLC0415 - lazy
 
-    colours = {Outcome.FAIL: "red", Outcome.INCONCLUSIVE: "yellow", Outcome.PASS: "green"}
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDTH)
+    out = console()
     table = Table(title="backups", title_justify="left", box=None, pad_edge=False)
     for heading in ("name", "schedule", "phase", "began", "age", "looked into"):
         table.add_column(heading)
@@ -157,8 +149,8 @@ def _print(seen: "BackupEvidence", verdicts: list[Verdict]) -> None:
         age = f"{each['age_hours']} h" if each["age_hours"] is not None else "-"
         cells = (each["name"], each["schedule"] or "-", each["phase"], each["started"] or "-", age)
         table.add_row(*map(str, cells), "yes" if each["looked_into"] else "no")
-    console.print(table)
-    console.print()
+    out.print(table)
+    out.print()
     table = Table(title="checks", title_justify="left", box=None, pad_edge=False)
     for heading, share in (
         ("", 0),
@@ -171,8 +163,8 @@ def _print(seen: "BackupEvidence", verdicts: list[Verdict]) -> None:
     ):
         table.add_column(heading, ratio=share or None, no_wrap=not share)
     for verdict in verdicts:
-        outcome = Text(verdict.outcome.upper(), style=colours[verdict.outcome])
+        outcome = Text(verdict.outcome.upper(), style=COLOURS[verdict.outcome])
         cells = (verdict.details["object"], verdict.reason, verdict.actual, verdict.target, verdict.details["remedy"])
         table.add_row(outcome, verdict.check, *(Text(str(each or "")) for each in cells))
-    console.print(table)
-    console.print()
+    out.print(table)
+    out.print()

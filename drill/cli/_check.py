@@ -18,14 +18,11 @@ from drill.cli._common import (
     say,
     settings,
 )
-from drill.verdicts import Outcome
+from drill.cli._tables import COLOURS, console, counted
+from drill.verdicts import WORST_FIRST, Outcome
 
 if TYPE_CHECKING:
     from experiments.checklist import Finding
-
-_WORST_FIRST = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
-_WIDTH = 160
-"""Columns of a table that nobody watches."""
 
 
 def register(app: typer.Typer) -> None:
@@ -56,8 +53,8 @@ def check(
     found = list(
         checklist.look(chosen, Cluster.connect(chosen), lambda name: say(f"looking: {name}"), weaknesses=weaknesses)
     )
-    found.sort(key=lambda each: (each.weakness, _WORST_FIRST.index(each.outcome)))
-    outcome = next((each for each in _WORST_FIRST if each in {one.outcome for one in found}), Outcome.INCONCLUSIVE)
+    found.sort(key=lambda each: (each.weakness, WORST_FIRST.index(each.outcome)))
+    outcome = next((each for each in WORST_FIRST if each in {one.outcome for one in found}), Outcome.INCONCLUSIVE)
     missing = checklist.undeclared(chosen)
     if junit is not None:
         junit.write_text(_junit(found))
@@ -68,19 +65,15 @@ def check(
         _print(found)
         for system in missing:
             typer.echo(f"not checked: {system} is not declared in the settings of {chosen.context}")
-        typer.echo(f"{outcome.upper()}  {_count(found)}")
+        typer.echo(f"{outcome.upper()}  {counted(each.outcome for each in found)}")
     leave(outcome.exit_code)
 
 
 def _print(found: Sequence["Finding"]) -> None:
-    import sys  # noqa: PLC0415 - lazy
-
-    from rich.console import Console  # noqa: PLC0415 - lazy
     from rich.table import Table  # noqa: PLC0415 - lazy
     from rich.text import Text  # noqa: PLC0415 - lazy
 
-    colours = {Outcome.FAIL: "red", Outcome.INCONCLUSIVE: "yellow", Outcome.PASS: "green"}
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDTH)
+    out = console()
     for title, weakness in (("today", False), ("weaknesses", True)):
         lines = [each for each in found if each.weakness is weakness]
         if not lines:
@@ -89,15 +82,10 @@ def _print(found: Sequence["Finding"]) -> None:
         for heading, share in (("", 0), ("check", 0), ("what", 2), ("found", 3), ("remedy", 3)):
             table.add_column(heading, ratio=share or None, no_wrap=not share)
         for each in lines:
-            outcome = Text(each.outcome.upper(), style=colours[each.outcome])
+            outcome = Text(each.outcome.upper(), style=COLOURS[each.outcome])
             table.add_row(outcome, each.check, Text(each.object), Text(each.reason), Text(each.remedy))
-        console.print(table)
-        console.print()
-
-
-def _count(found: Sequence["Finding"]) -> str:
-    of = {outcome: sum(each.outcome is outcome for each in found) for outcome in _WORST_FIRST}
-    return ", ".join(f"{number} {outcome}" for outcome, number in of.items() if number)
+        out.print(table)
+        out.print()
 
 
 def _junit(found: Sequence["Finding"]) -> str:

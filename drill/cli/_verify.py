@@ -315,7 +315,7 @@ def _judged(
     """Judge, tell, and leave with the outcome's exit code."""
     from drill import fingerprints  # noqa: PLC0415 - lazy
     from drill.cli._judging import line  # noqa: PLC0415 - lazy
-    from drill.verdicts import Outcome, overall  # noqa: PLC0415 - lazy
+    from drill.verdicts import WORST_FIRST, overall  # noqa: PLC0415 - lazy
     from recovery.fingerprints import not_verified  # noqa: PLC0415 - lazy
 
     if found is not None:
@@ -333,8 +333,7 @@ def _judged(
             }
         )
     else:
-        order = [Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS]
-        for verdict in sorted(verdicts, key=lambda each: order.index(each.outcome)):
+        for verdict in sorted(verdicts, key=lambda each: WORST_FIRST.index(each.outcome)):
             typer.echo(line(verdict))
         for limit in limits:
             typer.echo(f"not verified: {limit}")

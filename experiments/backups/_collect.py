@@ -115,8 +115,7 @@ def collect(
         rules=rules or settings.velero,
         judged=tuple(each.name for each in chosen),
         downloaded=download,
-        server=seen
-        and {name: getattr(seen, name) for name in ("image", "replicas", "ready", "agents", "agents_ready")},
+        server=seen and {name: getattr(seen, name) for name in _SERVER},
         server_error=server_error,
         password=password,
         password_error=password_error,
