@@ -1,0 +1,120 @@
+"""A namespace of the drill's own: made, labelled with the run, and deleted by exactly what it was made as."""
+
+from typing import Any
+
+from kubernetes import client
+
+from drill import guard, lease, settings
+from drill.cluster import TIMEOUT, Cluster, MissingError, Permission, answering
+from drill.errors import RefusedError
+from drill.rollback import NotRestoredError
+from drill.settings import Settings
+from experiments._watch import GivenUpError, NotSeenError, await_seen
+
+RUN = "drill/run"
+MANAGED = {"app.kubernetes.io/managed-by": "drill"}
+_GONE = 180.0
+"""Seconds in which a namespace with all that is in it has to be gone."""
+
+
+def permitted(namespace: str) -> tuple[Settings, Cluster]:
+    """The selected context's settings and cluster, to make and delete a scratch namespace of that name.
+
+    Raises:
+        RefusedError: no restore drills here or now, another name than a scratch namespace's, or drills are frozen.
+    """
+    loaded = settings.load()
+    if reason := guard.scratch_refusal(loaded, namespace):
+        raise RefusedError(reason)
+    cluster = Cluster.connect(loaded)
+    if reason := lease.frozen(cluster, loaded.target.lease_namespace):
+        raise RefusedError(reason)
+    return loaded, cluster
+
+
+def ensure_absent(cluster: Cluster, namespace: str) -> None:
+    """Refuse where there is a namespace of that name already, whoever made it.
+
+    Raises:
+        RefusedError: there is.
+    """
+    if (found := find(cluster, namespace)) is not None:
+        whose = (found.metadata.labels or {}).get(RUN)
+        by = f"by drill run {whose}, which has left it: `drill rollback` deletes it" if whose else "not by drill"
+        raise RefusedError(f"namespace {namespace} is there already, made {by}: nothing is restored into it")
+
+
+def make(cluster: Cluster, namespace: str, run: str) -> None:
+    """Make it, labelled with the run, with a policy that lets nothing in it reach anything.
+
+    What is restored beside its original must not talk to it: as its client, its replica or its second master.
+    """
+    metadata = client.V1ObjectMeta(name=namespace, labels={**MANAGED, RUN: run})
+    with answering(f"create namespace {namespace}"):
+        cluster.core.create_namespace(client.V1Namespace(metadata=metadata), _request_timeout=TIMEOUT)
+    spec = client.V1NetworkPolicySpec(pod_selector=client.V1LabelSelector(), policy_types=["Ingress", "Egress"])
+    policy = client.V1NetworkPolicy(metadata=client.V1ObjectMeta(name="drill-nothing-out", labels=MANAGED), spec=spec)
+    with answering(f"create network policy of {namespace}"):
+        network = client.NetworkingV1Api(cluster.core.api_client)
+        network.create_namespaced_network_policy(namespace, policy, _request_timeout=TIMEOUT)
+
+
+def find(cluster: Cluster, namespace: str) -> Any:
+    """The namespace; None: it is not there."""
+    try:
+        with answering(f"namespace {namespace}"):
+            return cluster.core.read_namespace(namespace, _request_timeout=TIMEOUT)
+    except MissingError:
+        return None
+
+
+def seen(cluster: Cluster, namespace: str, run: str) -> dict[str, Any]:
+    """Look once whether it is there, and ours; raises NotSeenError where it is not."""
+    found = find(cluster, namespace)
+    if found is None or (found.metadata.labels or {}).get(RUN) != run:
+        raise NotSeenError(f"namespace {namespace} of run {run} is not there")
+    return {"namespace": namespace, "uid": found.metadata.uid, "run": run}
+
+
+def delete_scratch(context: str, namespace: str, run: str) -> dict[str, Any]:
+    """Undo: delete the scratch namespace of this run with all that is in it, and see it gone.
+
+    One of that name that is not of this run stays.
+
+    Raises:
+        NotRestoredError: it is still there, or is not this run's.
+    """
+    cluster = Cluster.connect(settings.load(context=context))
+    found = find(cluster, namespace)
+    if found is None:
+        return {"namespace": namespace, "gone": True}
+    if not namespace.startswith(guard.SCRATCH_PREFIX) or (found.metadata.labels or {}).get(RUN) != run:
+        raise NotRestoredError(f"namespace {namespace} was not made by run {run}: it is left alone")
+    options = client.V1DeleteOptions(preconditions=client.V1Preconditions(uid=found.metadata.uid))
+    if found.metadata.deletion_timestamp is None:
+        with answering(f"delete namespace {namespace}"):
+            cluster.core.delete_namespace(namespace, body=options, _request_timeout=TIMEOUT)
+
+    def gone() -> dict[str, Any]:
+        return absent(cluster, namespace)
+
+    try:
+        return await_seen(gone, _GONE, 0.5)
+    except GivenUpError as error:
+        raise NotRestoredError(f"after {_GONE:g} s {error}") from error
+
+
+def absent(cluster: Cluster, namespace: str) -> dict[str, Any]:
+    """Look once whether it is gone; raises NotSeenError where it is not."""
+    if find(cluster, namespace) is not None:
+        raise NotSeenError(f"namespace {namespace} is still there")
+    return {"namespace": namespace, "gone": True}
+
+
+def permissions(namespace: str) -> tuple[Permission, ...]:
+    """What making and deleting it takes, for all namespaces: no Role can be in one that is not there."""
+    return (
+        Permission("create", "namespaces"),
+        *(Permission(verb, "namespaces", name=namespace) for verb in ("get", "delete")),
+        Permission("create", "networkpolicies", group="networking.k8s.io"),
+    )

@@ -1,0 +1,262 @@
+"""A namespace is lost with its volumes, and comes back from a backup: markers tell what of its data did."""
+
+from functools import partial
+from typing import Any
+
+from kubernetes import client
+
+from drill import settings as settings_of
+from drill.cluster import TIMEOUT, Cluster, Permission, answering
+from drill.errors import DrillError, RefusedError, UsageError
+from drill.rollback import NotRestoredError
+from drill.velero import Velero
+from experiments._fault import Injection
+from experiments._guard import drillable, ensure_within
+from experiments._watch import GivenUpError, NotSeenError, await_seen
+from experiments.fingerprints import markers
+from experiments.fingerprints.postgres import capture
+from experiments.platform._critical import platform
+from experiments.runbooks._phases import Evidence, Phase, Runbook, StepFailedError
+from experiments.runbooks._rehearsal import Rehearsal, rehearsal
+from experiments.runbooks._services import System
+from experiments.velero import _backups, _data, _objects, _scratch, _site
+from experiments.velero._restores import restore
+
+_SPEC: dict[str, Any] = {"preserveNodePorts": True}
+"""Clients know the Services by their node ports."""
+_HEALING = 60.0
+_UNDOING = 900.0
+"""Seconds in which an undo sees the namespace whole by itself, and by its restore."""
+
+
+@rehearsal
+def lose_namespace(
+    namespace: str,
+    *,
+    answering: list[System],
+    changing: list[str] | None = None,
+    allowed_warnings: list[str] | None = None,
+    mark_budget: float = 120,
+    backup_budget: float = 600,
+    mutate_budget: float = 60,
+    assess_budget: float = 300,
+    restore_budget: float = 900,
+    ready_budget: float = 600,
+    prove_budget: float = 300,
+    answer_budget: float = 300,
+    max_pods: int | str = "100%",
+    effect_timeout: float = 240,
+    recovery_timeout: float = 600,
+) -> Rehearsal:
+    """Fault: mark the data, back it up, change it, delete the namespace with its volumes, and restore it.
+
+    Nothing is deleted before the backup is Completed. The undo restores the same backup where the drill did not.
+
+    Args:
+        namespace: PostgreSQL's; it is deleted.
+        answering: The critical systems that must answer their clients afterwards.
+        changing: Patterns (`dolphinscheduler.public.t_ds_*`) of tables that never stand still.
+        allowed_warnings: Patterns of Velero's warnings that are known to be harmless.
+        mark_budget: Seconds for: write markers and take the fingerprint.
+        backup_budget: Seconds for: back it up, and take the fingerprint again.
+        mutate_budget: Seconds for: write what must not come back.
+        assess_budget: Seconds for: the last backup's status and time.
+        restore_budget: Seconds for: restore it.
+        ready_budget: Seconds for: claims Bound, pods Ready, Services with endpoints.
+        prove_budget: Seconds for: databases listed, markers and every table read.
+        answer_budget: Seconds for: each service answers a client.
+        max_pods: Blast radius: how many of the namespace's pods may be lost.
+        effect_timeout: How long it is awaited that the namespace is gone.
+        recovery_timeout: How long it is awaited, after all that was done, that all is whole.
+
+    Returns:
+        `{targets, proof, since, phases}`.
+
+    Raises:
+        ActivityFailed: the backup failed, the namespace did not go, or it is not whole in time.
+        RefusedError: not drillable, or beyond the blast radius.
+    """
+    settings, cluster = drillable(namespace)
+    if settings.postgres.namespace != namespace:
+        raise UsageError(
+            f"PostgreSQL is in {settings.postgres.namespace!r}, so no data of {namespace!r} could be proven"
+        )
+    pods = [each.name for each in cluster.pods(namespace, "app.kubernetes.io/managed-by!=drill")]
+    ensure_within(len(pods), len(pods), max_pods, f"pods of {namespace}")
+    drill = _Drill(_site.of(settings, cluster), namespace, answering, changing or [], allowed_warnings or [])
+    before = (
+        Phase("mark", mark_budget, "Write markers into each database, and take its fingerprint.", drill.mark),
+        Phase("back-up", backup_budget, "Back the namespace up, and take the fingerprint again.", drill.back_up),
+        Phase("mutate", mutate_budget, "Write what must not come back.", drill.mutate),
+    )
+    phases = (
+        Phase("assess", assess_budget, "Look up the last backup's status and time.", drill.assess),
+        Phase("restore", restore_budget, "Restore the namespace from it.", drill.restore, acts=True),
+        Phase("ready", ready_budget, "Wait until claims are Bound and workloads Ready.", drill.ready),
+        Phase("prove", prove_budget, "List the databases; read the markers and every table.", drill.prove),
+        Phase("answer", answer_budget, "Wait until each service answers a client.", drill.answer),
+    )
+    injection = Injection(
+        fault="lose_namespace",
+        method="namespace deleted",
+        targets=({"kind": "Namespace", "namespace": namespace, "name": namespace, "pods": pods},),
+        permissions=(
+            *(Permission(verb, "namespaces", name=namespace) for verb in ("get", "delete")),
+            Permission("list", "pods", namespace),
+            *drill.site.permissions("backups", "restores"),
+            *_objects.permissions(namespace),
+        ),
+        prepare=partial(_prepare, Runbook("data-loss", "runbook", before)),
+        inject=partial(_delete, cluster, namespace),
+        effect=partial(_scratch.absent, cluster, namespace),
+        undo=restore_namespace,
+        undo_arguments={
+            "context": str(settings.context),
+            "namespace": namespace,
+            "backup": drill.name,
+            "run": drill.site.run,
+        },
+        recovered=drill.whole,
+        effect_timeout=effect_timeout,
+        recovery_timeout=recovery_timeout,
+    )
+    return Rehearsal(injection, Runbook("data-loss", "runbook", phases, drill.platform.permissions))
+
+
+class _Drill:
+    """What the phases share."""
+
+    def __init__(
+        self, site: _site.Site, namespace: str, answering: list[System], changing: list[str], allowed: list[str]
+    ) -> None:
+        self.site, self._namespace, self._allowed = site, namespace, allowed
+        self.platform = platform(site.settings, answering)
+        self.name = f"drill-{namespace}-{site.run}"
+        self._reference = _data.Reference(_data.original(site.settings), site.run, changing)
+        self._backup: dict[str, Any] | None = None
+
+    def mark(self, _: float) -> Evidence:
+        return {**self._reference.mark(), **self._reference.take()}
+
+    def back_up(self, within: float) -> Evidence:
+        made = _backups.make(self.site, self.name, self._namespace, within)
+        self._backup = _backups.describe(self.site, self.name, self._namespace)
+        return {**made, **self._reference.take_again()}
+
+    def mutate(self, _: float) -> Evidence:
+        return self._reference.mutate()
+
+    def assess(self, _: float) -> Evidence:
+        found = _backups.inventory(self.site, self._namespace)
+        if found["chosen"] != self.name:
+            # The markers are of ours: a later one of a schedule has the mutations, too.
+            raise StepFailedError(
+                f"the newest backup is {found['chosen']}, and that of the drill is {self.name}", found
+            )
+        return {"backup": found["chosen"], "backups": len(found["backups"])}
+
+    def restore(self, within: float) -> Evidence:
+        done = restore(self.site, self.name, self._namespace, self._namespace, [_SPEC], self._allowed, within)
+        return {"restore": done["name"], "phase": done["phase"], "items": done["items"]}
+
+    def ready(self, within: float) -> Evidence:
+        return _objects.await_whole(self.site.cluster, self._namespace, self._described, within)
+
+    def prove(self, _: float) -> Evidence:
+        return self._reference.prove(_data.original(self.site.settings))
+
+    def answer(self, within: float) -> Evidence:
+        return {"answers": await_seen(self.platform.answering, within, 1)}
+
+    def whole(self) -> Evidence:
+        """Look once whether each critical workload is whole and answers; raises NotSeenError where one does not."""
+        return {**self.platform.whole(), "answers": self.platform.answering()}
+
+    def _described(self) -> dict[str, Any]:
+        if self._backup is None:
+            raise StepFailedError("no backup was made", {})
+        return self._backup
+
+
+def _prepare(runbook: Runbook) -> None:
+    """Go through the phases before the disaster; one that is not done keeps it from happening.
+
+    Raises:
+        RefusedError: one was not.
+    """
+    for phase in runbook.perform():
+        if not phase["ok"]:
+            raise RefusedError(f"nothing is deleted, for {phase['phase']} was not done: {phase['reason']}")
+
+
+def _delete(cluster: Cluster, namespace: str) -> None:
+    with answering(f"delete namespace {namespace}"):
+        cluster.core.delete_namespace(namespace, body=client.V1DeleteOptions(), _request_timeout=TIMEOUT)
+
+
+def restore_namespace(context: str, namespace: str, backup: str, run: str) -> dict[str, Any]:
+    """Undo: restore the namespace from the backup of before, where it is not whole, and take the run's markers away.
+
+    Raises:
+        NotRestoredError: it is not whole in time.
+        DrillError: the backup, the cluster or the server can't be asked.
+    """
+    loaded = settings_of.load(context=context)
+    cluster = Cluster.connect(loaded)
+    site = _site.Site(loaded, cluster, Velero.connect(loaded, cluster), run)
+    proof: dict[str, Any] = {"namespace": namespace, "backup": backup, "restored": None}
+    if not _is_whole(cluster, namespace, loaded.postgres.statefulset, _HEALING):
+        proof["restored"] = _restore_again(site, namespace, backup)
+        if not _is_whole(cluster, namespace, loaded.postgres.statefulset, _UNDOING):
+            raise NotRestoredError(f"{namespace} is not whole {_UNDOING:g} s after restore {proof['restored']}")
+    proof["markers_removed"] = _forget(site)
+    return proof
+
+
+def _is_whole(cluster: Cluster, namespace: str, statefulset: str, within: float) -> bool:
+    needed = {"claims": [], "workloads": [f"statefulset/{statefulset}"]}
+
+    def look() -> None:
+        found = _scratch.find(cluster, namespace)
+        if found is None or found.metadata.deletion_timestamp is not None:
+            raise NotSeenError(f"namespace {namespace} is not there")
+        if (trouble := _objects.missing(_objects.look(cluster, namespace), needed)) is not None:
+            raise NotSeenError(trouble)
+
+    if _scratch.find(cluster, namespace) is None:
+        within = 0  # it does not come back by itself
+    try:
+        await_seen(look, within, 1)
+    except GivenUpError:
+        return False
+    return True
+
+
+def _restore_again(site: _site.Site, namespace: str, backup: str) -> str:
+    """Restore what is not there; a namespace that is still being deleted has to be gone first."""
+
+    def settled() -> None:
+        found = _scratch.find(site.cluster, namespace)
+        if found is not None and found.metadata.deletion_timestamp is not None:
+            raise NotSeenError(f"namespace {namespace} is still being deleted")
+
+    try:
+        await_seen(settled, _UNDOING, 1)
+    except GivenUpError as error:
+        raise NotRestoredError(str(error)) from error
+    used = {each.name for each in site.velero.restores()}
+    number = next(each for each in range(1, len(used) + 2) if f"{backup}-undo-{each}" not in used)
+    name = f"{backup}-undo-{number}"
+    site.velero.create_restore(name, backup, namespaces=[namespace], labels={_scratch.RUN: site.run}, **_SPEC)
+    ended = site.velero.await_restore(name, _UNDOING)
+    if ended.phase != "Completed":
+        raise DrillError(f"restore {name} is {ended.phase}: {'; '.join(ended.troubles) or 'see its results'}")
+    return name
+
+
+def _forget(site: _site.Site) -> int:
+    connect = _data.original(site.settings)
+    removed = 0
+    for database in capture(connect()).databases:
+        removed += markers.remove(connect(dbname=database), site.run)
+    return removed
