@@ -5,18 +5,13 @@ import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from pydantic import ValidationError
-
-from drill._remedies import problem, remedy
 from drill.errors import InputError, Mistake
 from scenarios import _experiment
 from scenarios._locate import Document, Location
+from scenarios._validated import validated
 from scenarios.model import CATALOGUE, EXPERIMENTS, Hypothesis, Scenario
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 
 @dataclass(frozen=True)
@@ -72,14 +67,7 @@ def read(path: Path) -> Drill:
         InputError: with every mistake found in both files.
     """
     document = Document(path)
-    scenario: Scenario | None = None
-    mistakes: list[Mistake] = []
-    try:
-        scenario = Scenario.model_validate(document.content)
-        mistakes += _misread_mistakes(document, document.content, scenario.model_dump(mode="json"))
-    except ValidationError as error:
-        mistakes += _model_mistakes(document, error)
-
+    scenario, mistakes = validated(Scenario, document)
     experiment = _experiment_document(document)
     if isinstance(experiment, Mistake):
         told = any(each.field.split(".")[0] == "experiment" for each in mistakes)
@@ -130,42 +118,6 @@ def _merge(scenario: Scenario, experiment: dict[str, Any]) -> None:
         experiment["configuration"] = {**(experiment.get("configuration") or {}), **configured}
     if scenario.hypothesis is not None:
         experiment["steady-state-hypothesis"] = scenario.hypothesis.model_dump(mode="json")
-
-
-def _model_mistakes(document: Document, error: ValidationError) -> Iterator[Mistake]:
-    found: dict[Location, list[ErrorDetails]] = {}
-    for each in error.errors():
-        place = _as_written(document, each["loc"], missing=each["type"] == "missing")
-        found.setdefault(place, []).append(each)
-    for place, said in found.items():  # several where a value may be one of several kinds, and is none of them
-        if said[0]["type"] == "too_short" and any(place == other[:-1] for other in found):
-            continue  # what a list lacks was there, and was wrong
-        problems = dict.fromkeys(map(problem, said))
-        yield document.mistake(place, " or ".join(problems), remedy(Scenario, said[0]["type"], place, said[0]["loc"]))
-
-
-def _as_written(document: Document, place: Location, *, missing: bool) -> Location:
-    """A place as the file has it: without the branches of choices that pydantic went through."""
-    written: Location = ()
-    for step in place:
-        if document.has((*written, step)):
-            written = (*written, step)
-    return (*written, place[-1]) if missing else written
-
-
-def _misread_mistakes(document: Document, written: Any, read: Any, place: Location = ()) -> Iterator[Mistake]:
-    """What pydantic took for something else: YAML's yes for a 1, a quoted number for a number."""
-    if isinstance(written, dict) and isinstance(read, dict):
-        for key in written.keys() & read.keys():
-            yield from _misread_mistakes(document, written[key], read[key], (*place, key))
-    elif isinstance(written, list) and isinstance(read, list):
-        for index, (one, other) in enumerate(zip(written, read, strict=False)):
-            yield from _misread_mistakes(document, one, other, (*place, index))
-    elif isinstance(read, int | float) and (
-        isinstance(written, str) or isinstance(written, bool) is not isinstance(read, bool)
-    ):
-        meant = "true or false" if isinstance(read, bool) else "a number"
-        yield document.mistake(place, f"{written!r} is not {meant}", f"Write {meant}, without quotes.")
 
 
 def _configuration_mistakes(document: Document, scenario: Scenario, experiment: Document) -> Iterator[Mistake]:
