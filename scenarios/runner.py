@@ -10,10 +10,10 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
@@ -53,6 +53,16 @@ class ExperimentFailedError(DrillError):
     """The experiment did not come to its own end, so what it did is not known to be what it should do."""
 
 
+class Witness(Protocol):
+    """Follows a run from outside, by its record; what it does must neither raise nor block."""
+
+    def opened(self, record: RunRecord) -> None:
+        """The record is there, and its time line begins."""
+
+    def closing(self) -> None:
+        """The record is about to be sealed: nothing may be written into it any more."""
+
+
 @dataclass(frozen=True)
 class Run:
     """How a run ended; what it proved is in its record."""
@@ -64,7 +74,9 @@ class Run:
     error: str | None = None
 
 
-def run(drill: Drill, settings: Settings, say: Say, seed: int | None = None) -> Run:
+def run(
+    drill: Drill, settings: Settings, say: Say, seed: int | None = None, witnesses: Sequence[Witness] = ()
+) -> Run:
     """Run one drill on the settings' cluster and seal its record.
 
     Raises:
@@ -79,7 +91,9 @@ def run(drill: Drill, settings: Settings, say: Say, seed: int | None = None) -> 
         try:
             with lease.held(cluster.coordination, settings.target.lease_namespace, holder, interruption.from_thread):
                 record = RunRecord.create(settings.runs, drill.scenario.name)
-                return _Runner(drill, settings, cluster, record, run_id, holder, seed, say, interruption).run()
+                return _Runner(
+                    drill, settings, cluster, record, run_id, holder, seed, say, interruption, witnesses
+                ).run()
         except InterruptedRunError as error:
             raise InterruptedEarlyError(f"interrupted ({error}) before the drill began") from error
 
@@ -98,11 +112,12 @@ class _Runner:
         seed: int | None,
         say: Say,
         interruption: Interruption,
+        witnesses: Sequence[Witness],
     ) -> None:
         self.seed = secrets.randbits(32) if seed is None else seed
         self.drill, self.settings, self.cluster = drill.seeded(self.seed), settings, cluster
         self.record, self.run_id, self.holder = record, run_id, holder
-        self.say, self.interruption = say, interruption
+        self.say, self.interruption, self.witnesses = say, interruption, witnesses
         self.scenario = drill.scenario
         self.started = clock.now()
         self.services = services(self.scenario, settings, cluster)
@@ -159,6 +174,8 @@ class _Runner:
         self.record.emit(
             "runner", "run.started", run_id=self.run_id, scenario=self.scenario.name, context=self.settings.context
         )
+        for each in self.witnesses:
+            each.opened(self.record)
 
     def _preflight(self) -> tuple[str, ...]:
         with self._phase("preflight"):
@@ -302,6 +319,8 @@ class _Runner:
         for failure in rollback_failed:
             self.say(f"ROLLBACK FAILED: {failure}")
         self.record.emit("runner", "run.finished")
+        for each in self.witnesses:
+            each.closing()
         self.record.seal(
             facts(
                 self.cluster,
