@@ -6,7 +6,7 @@ PYTHON ?= python3
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt 2>/dev/null | sha256sum | cut -c1-12)
 SCENARIO ?= broker-kill-leader
 
-.PHONY: drill test test-all lint unit cluster bench packages install lab-down clean
+.PHONY: drill test test-all lint unit cluster bench catalogue packages install lab-down clean
 
 drill: install ## bring the lab up, kill a Kafka broker under load, judge it, write the report
 	@exec $(BIN)/drill run $(SCENARIO) --lab
@@ -32,6 +32,9 @@ cluster: install ## the tests on the real lab
 
 bench: install ## speed and memory, as ratios measured in one run
 	@exec $(BIN)/python -m tests.bench
+
+catalogue: install ## write docs/catalogue.md anew, which is made of the code
+	@exec $(BIN)/drill catalogue docs/catalogue.md
 
 packages: ## install the Debian packages that the lab needs and that are missing
 	@missing="$$($(PYTHON) -m lab.packages)"; \
