@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from lab import _buckets
+from lab._addresses import kubeconfig
 from lab._errors import LabError
 from lab._kubectl import kubectl
 from lab._run import run
@@ -42,7 +43,9 @@ def install(kube: Path, programs: Path, images: str, schedules: str) -> None:
     Raises:
         LabError: the API server did not take them, or Velero does not get to its bucket.
     """
-    resources = manifests(run(programs / "velero", *command(images)))
+    # It asks for a cluster though it only prints.
+    printed = run(programs / "velero", f"--kubeconfig={kubeconfig()}", *command(images))
+    resources = manifests(printed)
     kinds = [each for each in resources if each["kind"] == "CustomResourceDefinition"]
     others = [each for each in resources if each["kind"] != "CustomResourceDefinition"]
     _apply(kube, json.dumps(_list(kinds)))
@@ -93,7 +96,6 @@ def command(images: str) -> list[str]:
         "--node-agent-pod-mem-limit=1Gi",
         # A pod an hour for each repository would be seen in what drills measure.
         "--default-repo-maintain-frequency=24h",
-        "--keep-latest-maintenance-jobs=1",
     ]
 
 
