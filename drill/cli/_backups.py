@@ -17,11 +17,11 @@ from drill.cli._common import (
     settings,
 )
 from drill.cli._tables import COLOURS, console, counted
-from drill.verdicts import WORST_FIRST, Verdict, overall
 
 if TYPE_CHECKING:
     from drill.backup_evidence import BackupEvidence
     from drill.settings import Settings, VeleroTarget
+    from drill.verdicts import Verdict
 
 
 def register(app: typer.Typer) -> None:
@@ -61,6 +61,7 @@ def backups(
     """
     configure_logging(verbose=False)
     from drill import backup_evidence  # noqa: PLC0415 - lazy
+    from drill.verdicts import WORST_FIRST, overall  # noqa: PLC0415 - lazy
     from recovery.backups import judge  # noqa: PLC0415 - lazy
 
     if judged is not None:
@@ -137,7 +138,7 @@ def _inventory(seen: "BackupEvidence") -> list[dict[str, object]]:
     ]
 
 
-def _print(seen: "BackupEvidence", verdicts: list[Verdict]) -> None:
+def _print(seen: "BackupEvidence", verdicts: "list[Verdict]") -> None:
     from rich.table import Table  # noqa: PLC0415 - lazy
     from rich.text import Text  # noqa: PLC0415 - lazy
 

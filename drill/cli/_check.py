@@ -19,7 +19,6 @@ from drill.cli._common import (
     settings,
 )
 from drill.cli._tables import COLOURS, console, counted
-from drill.verdicts import WORST_FIRST, Outcome
 
 if TYPE_CHECKING:
     from experiments.checklist import Finding
@@ -47,6 +46,7 @@ def check(
     """
     configure_logging(verbose=False)
     from drill.cluster import Cluster  # noqa: PLC0415 - lazy
+    from drill.verdicts import WORST_FIRST, Outcome  # noqa: PLC0415 - lazy
     from experiments import checklist  # noqa: PLC0415 - lazy
 
     chosen = settings(context=context, kubeconfig=kubeconfig)
@@ -90,6 +90,8 @@ def _print(found: Sequence["Finding"]) -> None:
 
 def _junit(found: Sequence["Finding"]) -> str:
     """A test case for each line; what could not be seen is an error, so that no gate passes it."""
+    from drill.verdicts import Outcome  # noqa: PLC0415 - lazy
+
     suite = ET.Element("testsuite", {"name": "drill.check", "tests": str(len(found)), "skipped": "0"})
     for each in found:
         case = ET.SubElement(suite, "testcase", {"classname": f"drill.check.{each.check}", "name": each.object})

@@ -2,15 +2,17 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from drill.verdicts import WORST_FIRST, Outcome
-
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import Console
 
-COLOURS = {Outcome.FAIL: "red", Outcome.INCONCLUSIVE: "yellow", Outcome.PASS: "green"}
+    from drill.verdicts import Outcome
+
+COLOURS = {"fail": "red", "inconclusive": "yellow", "pass": "green"}
+"""By the outcome's value, so that `drill --help` need not import the outcomes."""
 _WIDTH = 160
 """Columns of a table that nobody watches."""
 
@@ -22,7 +24,9 @@ def console() -> "Console":
     return Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDTH)
 
 
-def counted(outcomes: Iterable[Outcome]) -> str:
+def counted(outcomes: "Iterable[Outcome]") -> str:
     """How many there are of each, the worst first."""
+    from drill.verdicts import WORST_FIRST  # noqa: PLC0415 - lazy
+
     of = Counter(outcomes)
     return ", ".join(f"{of[outcome]} {outcome}" for outcome in WORST_FIRST if of[outcome])

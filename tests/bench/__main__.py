@@ -5,14 +5,15 @@ import sys
 import lab
 from lab._artifacts import build
 from lab._progress import progress
-from tests.bench import ingest, ledger, verify
+from tests.bench import ingest, ledger, start, verify
 from tests.bench._kafka import settings_for
 from tests.bench._table import show
 
 
 def main() -> int:
     """Print each table as it is done."""
-    measures = show("ledger", ledger.measure())
+    measures = show("start", start.measure())
+    measures += show("ledger", ledger.measure())
     lab.up()
     try:
         with progress() as step:
