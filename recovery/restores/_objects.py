@@ -12,6 +12,11 @@ _ENDED = {"Completed", "PartiallyFailed", "Failed", "FailedValidation"}
 """Phases of a backup and of a restore that no other follows (velero.io/v1)."""
 _OF_EVERY_NAMESPACE = {("v1/ConfigMap", "kube-root-ca.crt"), ("v1/ServiceAccount", "default")}
 """What Kubernetes puts into a new namespace by itself, so that a restore finds it there."""
+_HARMLESS = tuple(
+    re.compile(rf"could not restore, {kind.partition('/')[2]}:{re.escape(name)} already exists\b")
+    for kind, name in _OF_EVERY_NAMESPACE
+)
+"""What Velero warns of them (velero/pkg/restore/restore.go)."""
 
 
 @check(
@@ -32,6 +37,9 @@ def backup_whole(run: Run) -> Finding:
         return failed(f"The copy of {_volume(wrong[0])} is {wrong[0]['phase']}, with {_bytes(wrong[0])}.", phase)
     copied = sum(each["bytes_done"] for each in volumes)
     actual = f"{phase}, {counted(len(volumes), 'volume')}, {copied:,} bytes"
+    held_by = {each["claim"] for each in volumes}
+    if bare := [each for each in told(backup, "claims", "backup") if each not in held_by]:
+        return failed(f"Backup {name} has claim {bare[0]}, and none of its data.", actual, bare=bare)
     return passed(f"Backup {name} is whole.", actual, volumes=volumes)
 
 
@@ -57,8 +65,9 @@ def restore_completed(run: Run) -> Finding:  # noqa: PLR0911 - one return a trou
     found = list(items(told(restore, "resource_list", "restore")))
     done = [each for each in found if each.action in {"created", "updated"}]
     actual = f"{phase}, {len(done)} of {counted(len(found), 'item')} restored"
-    if bad := [each for each in found if each.action == "failed"]:
-        return failed(f"{bad[0]} could not be restored.", actual, failed=list(map(str, bad)))
+    if bad := [each for each in found if each.action == "failed" and not _of_every_namespace(each)]:
+        # Velero says so, too, of what was there already and differs from the backup.
+        return failed(f"{bad[0]} was not restored.", actual, failed=list(map(str, bad)))
     if left := [each for each in found if each.action == "skipped" and _matters(each, restore)]:
         reason = f"{counted(len(left), 'item')} were there already and not restored, {left[0]} for one."
         return failed(reason, actual, skipped=list(map(str, left)))
@@ -67,7 +76,7 @@ def restore_completed(run: Run) -> Finding:  # noqa: PLR0911 - one return a trou
     warnings, allowed = messages(results, "warnings"), [re.compile(each) for each in restore.get("allowed") or ()]
     if len(warnings) < (restore.get("warnings") or 0):
         return unsure(f"{restore['warnings']} warnings were counted, and {len(warnings)} can be read.", actual)
-    if strange := [each for each in warnings if not any(pattern.search(each) for pattern in allowed)]:
+    if strange := [each for each in warnings if not any(pattern.search(each) for pattern in (*_HARMLESS, *allowed))]:
         return unsure(f"It warns, and nobody declared that harmless: {strange[0]}.", actual, warnings=strange)
     return passed(f"Restore {name} restored every item of the backup that it came to.", actual, warnings=warnings)
 
@@ -138,10 +147,16 @@ def restored_whole(run: Run) -> Finding:
 
 
 def _matters(item: Item, restore: dict[str, Any]) -> bool:
-    """Whether it is part of what was to be restored: a volume, or in the namespace and not put there by Kubernetes."""
-    if (item.kind, item.name) in _OF_EVERY_NAMESPACE:
-        return False
-    return item.kind == "v1/PersistentVolume" or item.namespace == told(restore, "into", "restore")
+    """Whether it is part of what was to be restored: in the namespace, and not put there by Kubernetes.
+
+    A volume whose files are restored is always skipped, for its claim gets a new one (pkg/restore/restore.go); that its
+    data came back is `volumes-restored`'s to say.
+    """
+    return item.namespace == told(restore, "into", "restore") and not _of_every_namespace(item)
+
+
+def _of_every_namespace(item: Item) -> bool:
+    return (item.kind, item.name) in _OF_EVERY_NAMESPACE
 
 
 def _empty(volume: dict[str, Any]) -> bool:

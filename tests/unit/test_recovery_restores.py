@@ -39,6 +39,13 @@ def fingerprint(**rows: int) -> Any:
     )
 
 
+ROOT_CA = (
+    "could not restore, ConfigMap:kube-root-ca.crt already exists. Warning: the in-cluster version is different than "
+    "the backed-up version"
+)
+"""What Velero 1.18 said of a restore into a new namespace."""
+
+
 def evidence() -> Evidence:
     """All pieces of a good restore, by their names."""
     volume = {**VOLUME, "phase": "Completed", "bytes_done": 64_000_000, "bytes_total": 64_000_000}
@@ -58,14 +65,13 @@ def evidence() -> Evidence:
             "errors": 0,
             "warnings": 1,
             "into": "kong",
-            "allowed": ["already exists.*kube-root-ca"],
-            "results": {
-                "errors": {},
-                "warnings": {"namespaces": {"kong": ["could not restore: already exists: kube-root-ca.crt"]}},
-            },
+            "allowed": [],
+            "results": {"errors": {}, "warnings": {"namespaces": {"kong": [ROOT_CA]}}},
             "resource_list": {
                 "v1/Secret": ["kong/kong-postgres(created)"],
-                "v1/ConfigMap": ["kong/kube-root-ca.crt(skipped)"],
+                "v1/ConfigMap": ["kong/kube-root-ca.crt(failed)"],
+                "v1/ServiceAccount": ["kong/default(skipped)"],
+                "v1/PersistentVolume": ["pvc-3e2f3bc4(skipped)"],
                 "v1/PersistentVolumeClaim": ["kong/data-kong-postgres-0(created)"],
                 "apiextensions.k8s.io/v1/CustomResourceDefinition": ["backups.velero.io(skipped)"],
             },
@@ -170,6 +176,18 @@ def _skipped(pieces: Evidence) -> None:
     pieces["restore"]["resource_list"]["v1/Secret"] = ["kong/kong-postgres(skipped)"]
 
 
+def _differs(pieces: Evidence) -> None:
+    pieces["restore"]["resource_list"]["v1/Secret"] = ["kong/kong-postgres(failed)"]
+
+
+def _strange_warning(pieces: Evidence) -> None:
+    pieces["restore"]["results"]["warnings"]["namespaces"]["kong"] = [ROOT_CA.replace("kube-root-ca.crt", "kong")]
+
+
+def _bare_claim(pieces: Evidence) -> None:
+    pieces["backup"]["claims"].append("data-kong-postgres-1")
+
+
 def _all_skipped(pieces: Evidence) -> None:
     listed = pieces["restore"]["resource_list"]
     pieces["restore"]["resource_list"] = {
@@ -199,9 +217,11 @@ CONTROLS: list[tuple[str, Spoil, Outcome, str]] = [
     ("restore-completed", _set("restore", "phase", "PartiallyFailed"), FAIL, "is PartiallyFailed"),
     ("restore-completed", _set("restore", "phase", "InProgress"), INCONCLUSIVE, "not seen to end"),
     ("restore-completed", _skipped, FAIL, "were there already and not restored, Secret kong/kong-postgres"),
+    ("restore-completed", _differs, FAIL, "Secret kong/kong-postgres was not restored"),
+    ("restore-completed", _strange_warning, INCONCLUSIVE, "nobody declared that harmless"),
+    ("backup-whole", _bare_claim, FAIL, "claim data-kong-postgres-1, and none of its data"),
     ("restore-completed", _all_skipped, FAIL, "restored nothing"),
     ("restore-completed", _set("restore", "resource_list", None), INCONCLUSIVE, "does not say its resource list"),
-    ("restore-completed", _set("restore", "allowed", []), INCONCLUSIVE, "nobody declared that harmless"),
     ("restore-completed", _set("restore", "warnings", 2), INCONCLUSIVE, "2 warnings were counted, and 1"),
     ("restore-completed", _set("restore", "resource_list", {"v1/Secret": ["kong/x"]}), INCONCLUSIVE, "what became of"),
     ("volumes-restored", _set("restore", "volumes", []), FAIL, "was not restored"),
