@@ -21,6 +21,9 @@ _T = TypeVar("_T")
 STEADY = 2
 """How many times its outage threshold a path must have been good, at least, to be good for certain."""
 
+NO_CLIENTS = "no clients ran in this drill"
+"""Why nothing that only clients can see was measured."""
+
 
 def measure(run: "Run") -> Timeline:
     """The time line of a run; never raises for what its record lacks: that is told in `unmeasured`."""
@@ -45,9 +48,10 @@ def measure(run: "Run") -> Timeline:
     if worst is not None:
         t0 = worst.t0
     t4 = known("t4", lambda: _ready_again(run, run.t0 if t0 is None else t0))
-    if t0 is None or paths is None:
+    if t0 is None or not paths:
         of_clients = ("t1", "t5", "t6", "outage", "outage_total", "rto", "hidden")
-        why |= dict.fromkeys(of_clients, why.get("paths") or why["t0"])
+        # Where there was no load at all, paths could be read, and there are none.
+        why |= dict.fromkeys(of_clients, NO_CLIENTS if paths == () else why.get("paths") or why["t0"])
         return facts.model_copy(update={"t4": t4, "unmeasured": why})
 
     span = _spanned(facts.mandatory, paths, run.sustained)
@@ -249,6 +253,8 @@ def _acted(run: "Run") -> float:
 
 
 def _rpo(run: "Run") -> float:
+    if not run.traffic:
+        raise RecordIncompleteError(NO_CLIENTS)
     accounted = [each for each in run.traffic if each.accounted]
     for each in accounted:
         if not each.drain["complete"]:

@@ -32,7 +32,9 @@ Facts = tuple[tuple[str, str | Missing], ...]
 
 def environment(record: RunRecord) -> dict[str, Facts]:
     """Facts by group; what the record lacks is Missing, each by itself."""
-    found = measured(record, lambda: streams(record))
+    found: tuple[Stream, ...] | Missing = ()
+    if record.scenario.get("load") != []:
+        found = measured(record, lambda: streams(record))
     kafka = isinstance(found, Missing) or any(each.system == "kafka" for each in found)
     producers = _producers(found)
     groups: dict[str, Callable[[], Facts]] = {
@@ -140,6 +142,8 @@ def _producers(found: tuple[Stream, ...] | Missing) -> dict[str, tuple[Ledger, .
     """The producers of each stream, by what the page calls them."""
     if isinstance(found, Missing):
         return {"Producer": found}
+    if not found:
+        return {}
     if len(found) == 1:
         return {"Producer": found[0].ledgers}
     return {f"Load: {each.name}": each.ledgers for each in found}

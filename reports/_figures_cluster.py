@@ -48,12 +48,16 @@ def phases(scene: Scene, title: str) -> Figure:
     says = f"{plural(len(changes), 'phase')}, {plural(len(scene.faults), 'fault')}, {plural(len(outages), 'outage')} "
     several = len(scene.timeline.services) > 1
     part = "partition" if kafka and not several else "path"
-    says += f"of a {part}"
+    if not scene.loaded:
+        says = f"{plural(len(changes), 'phase')} and {plural(len(scene.faults), 'fault')}; no clients ran"
+    else:
+        says += f"of a {part}"
     if kafka:
         says += f"; Kafka said that it was under-replicated for {duration(sum(b - a for a, b in degraded))}"
     early = sum(max(0.0, min(end, scene.origin) - start) for start, end in degraded)
     says += f", {duration(early)} of it before the fault." if early and scene.timeline.t0 is not None else "."
-    note = f"When a fault was on, when at least one {part} {'of each service ' if several else ''}was out for clients"
+    out = f", when at least one {part} {'of each service ' if several else ''}was out for clients"
+    note = f"When a fault was on{out if scene.loaded else ''}"
     note += ", when Kafka was under-replicated" if kafka else ""
     note += f", and when the {what} were due that were lost." if "Lost" in lanes else "."
     chart = Chart("phases", title, says, scene.axis, 30 * (1 + len(lanes)))
@@ -136,6 +140,8 @@ def pods(scene: Scene, title: str) -> Figure:
 def asks_kafka(scene: Scene) -> bool:
     """Whether the run has anything to do with Kafka: it was loaded, or looked at, or nothing else was."""
     views = measured(scene.record, lambda: scene.views)
+    if not scene.loaded:
+        return _asks(scene, "kafka")
     if isinstance(views, Missing) or any(view.stream.system == "kafka" for view in views):
         return True
     return _asks(scene, "kafka")
@@ -160,7 +166,9 @@ def namespaces(record: RunRecord) -> tuple[str, ...]:
 
 
 def _clients(scene: Scene) -> dict[str, tuple[str, str, list[Span]]]:
-    """When clients were out: of all together, or of each of several services."""
+    """When clients were out: of all together, or of each of several services; nothing where none ran."""
+    if not scene.loaded:
+        return {}
     parts = {each.name: each.outages for each in scene.timeline.services}
     if len(parts) <= 1:
         parts = {"Clients": scene.timeline.outages}

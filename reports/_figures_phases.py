@@ -35,14 +35,20 @@ def runbook(scene: Scene, title: str) -> Figure:
         slowest = max(back, key=lambda service: service.rto or 0.0)
         says += f"; {slowest.name} was the last to serve its clients again, {duration(slowest.rto or 0.0)} after t0"
     says += "."
-    note = "Above: the fault and the phases of the runbook, red where one was not done or over its budget. Below: "
-    note += "thin, no path of the service is out for its clients; thick and red, at least one is."
-    legend = (
-        scene.band("phase", 0, 0, "phase"),
-        scene.band("clients served", 0, 0, "served", thin=True),
-        scene.band("out, or not done", 0, 0, "out"),
+    note = "The fault and the phases of the runbook, red where one was not done or over its budget."
+    legend = [scene.band("phase", 0, 0, "phase"), scene.band("not done, or over its budget", 0, 0, "out")]
+    if scene.timeline.services:
+        note = (
+            f"Above: {note[0].lower()}{note[1:]} Below: thin, no path of the service is out for its clients; thick and "
+        )
+        note += "red, at least one is."
+        legend[1:] = [
+            scene.band("clients served", 0, 0, "served", thin=True),
+            scene.band("out, or not done", 0, 0, "out"),
+        ]
+    return Figure(
+        note, says, Chart("runbook", title, says, scene.axis, 30 * len(lanes)).lanes(lanes, bands), tuple(legend)
     )
-    return Figure(note, says, Chart("runbook", title, says, scene.axis, 30 * len(lanes)).lanes(lanes, bands), legend)
 
 
 def _text(phase: Phase) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 MINUS = "\N{MINUS SIGN}"
 FEW = 10
-_ACRONYMS = {name.lower(): name for name in ("RTO", "ISR", "UID", "ID", "JVM", "p99")}
+HOUR, DAY = 3600, 86_400
+_ACRONYMS = {name.lower(): name for name in ("RTO", "RPO", "ISR", "UID", "ID", "JVM", "p99")}
 
 
 def number(value: float) -> str:
@@ -16,7 +17,7 @@ def number(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A duration in its natural unit: `3.1 ms`, `3.21 s`, `2 min 05 s`."""
+    """A duration in its natural unit: `3.1 ms`, `3.21 s`, `2 min 05 s`, `20 h 00 min`, `3 d 4 h`."""
     if not math.isfinite(seconds):
         return "none"
     size = abs(seconds)
@@ -28,14 +29,25 @@ def duration(seconds: float) -> str:
         text = f"{size * 1e3:.3g} ms"
     elif size < 120:  # noqa: PLR2004
         text = f"{size:.2f} s"
-    else:
+    elif size < 2 * HOUR:
         text = f"{int(size) // 60} min {int(size) % 60:02} s"
+    elif size < 2 * DAY:
+        text = f"{int(size) // HOUR} h {int(size) % HOUR // 60:02} min"
+    else:
+        text = f"{int(size) // DAY} d {int(size) % DAY // HOUR} h"
     return MINUS + text if seconds < 0 else text
 
 
 def offset(seconds: float) -> str:
-    """Seconds since t0, signed: `+3.21 s`."""
+    """Seconds since t0, signed: `+3.21 s`; from two hours on as a duration."""
+    if abs(seconds) >= 2 * HOUR:
+        return duration(seconds) if seconds < 0 else f"+{duration(seconds)}"
     return f"{MINUS if seconds < 0 else '+'}{abs(seconds):.2f} s"
+
+
+def lapse(seconds: float) -> str:
+    """How long before or after something: `48.00 s after`, `at`."""
+    return "at" if seconds == 0 else f"{duration(abs(seconds))} {'before' if seconds < 0 else 'after'}"
 
 
 def utc(t: float) -> str:
@@ -82,4 +94,15 @@ def rate(value: float) -> str:
     return number(round(value)) if value >= FEW or value == round(value) else f"{value:.1f}"
 
 
-FILTERS = {each.__name__: each for each in (rate, number, duration, offset, utc, clock, words, sign, plural, plain)}
+def size(count: int) -> str:
+    """Bytes in their natural unit: `512 B`, `64.0 MB`."""
+    value, units = float(count), ["B", "kB", "MB", "GB", "TB"]
+    while value >= 1000 and len(units) > 1:  # noqa: PLR2004 - as SI has it
+        value, units = value / 1000, units[1:]
+    return f"{value:.0f} B" if units[0] == "B" else f"{value:.1f} {units[0]}"
+
+
+FILTERS = {
+    each.__name__: each
+    for each in (rate, size, number, duration, offset, lapse, utc, clock, words, sign, plural, plain)
+}

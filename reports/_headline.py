@@ -28,16 +28,23 @@ class KeyFigure:
     small: str
     check: str = ""
     """The check that holds it to an objective; the page puts its outcome beside the number."""
+    mark: str = ""
+    """A word beside it that keeps it from being taken for more than it is."""
 
 
 def sentence(record: RunRecord, timeline: Timeline, accounts: Sequence[Account]) -> str:
     """What was tested and what came out, in plain words, measured things only."""
-    tested = str(record.scenario.get("description") or record.scenario.get("name") or "A drill.").strip().rstrip(".")
+    tested = what(record)
     rates = [_rate(load) for load in loads(record) if load.get("rate")]
     *most, last = rates or [""]
     under = f"Under {', '.join(most)}{' and ' if most else ''}{last}, " if last else ""
     result = f"{under}{_outage(timeline)}, and {_losses(accounts)}."
-    return f"{tested}. {result[:1].upper()}{result[1:]}{_stopped(record)}"
+    return f"{tested}. {result[:1].upper()}{result[1:]}{stopped(record)}"
+
+
+def what(record: RunRecord) -> str:
+    """What was tested, as the scenario says it, without the full stop."""
+    return str(record.scenario.get("description") or record.scenario.get("name") or "A drill.").strip().rstrip(".")
 
 
 def reasons(verdicts: Sequence[Verdict], outcome: Outcome) -> tuple[Verdict, ...]:
@@ -80,7 +87,7 @@ def key_figures(
     )
 
 
-def _stopped(record: RunRecord) -> str:
+def stopped(record: RunRecord) -> str:
     """Who or what ended the fault before its time, and how soon after the limit was crossed."""
     fired = measured(record, lambda: record.events_of("stop.fired"))
     if isinstance(fired, Missing) or not fired:

@@ -17,6 +17,8 @@ def limits(
     faults: Sequence[Fault],
     accounts: Sequence[Account],
     views: Sequence[View] | Missing,
+    *,
+    loaded: bool,
 ) -> tuple[str, ...]:
     """Plain sentences, those that bear on the verdict first."""
     found = []
@@ -24,6 +26,11 @@ def limits(
         f"This is one run with {plural(len(faults), 'fault')}. It shows what happened, not how often or how bad it can "
     )
     found.append(once + "get: another moment, load or broker may recover slower.")
+    if not loaded:
+        found[0] = once + "get: another moment, or more data, may take longer."
+        found.append("No clients ran, so that nothing is known of what they would have seen.")
+        found.append("All times are of one clock, that of the machine that ran the drill; a backup's are Velero's own.")
+        return tuple(found)
     if timeline.error is not None:
         found.append(
             f"Outages are exact to ± {duration(timeline.error)}: the width of the bins that answers are counted in and "

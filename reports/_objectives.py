@@ -9,6 +9,8 @@ from drill.verdicts import Outcome, Verdict
 from reports._format import MINUS
 
 NAMES = {
+    "data-restored": "Recovery time, loss to data proven (RTO)",
+    "rpo": "Data at risk, age of the backup (RPO)",
     "no-acked-record-lost": "Acknowledged records lost",
     "duplicates": "Records seen twice",
     "client-outage": "Client outage",
@@ -30,6 +32,11 @@ class Objective:
     verdict: Verdict
     margin: str | None
     """The room between actual and target; negative: missed. None: nothing was proven, or it is no number."""
+
+    @property
+    def estimated(self) -> bool:
+        """Whether the actual value was not measured, but is what a disaster would have cost."""
+        return bool(self.verdict.details.get("estimated"))
 
 
 def objectives(verdicts: Sequence[Verdict]) -> tuple[Objective, ...]:

@@ -119,6 +119,19 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "rounds": lambda rounds: f"{plural(sum(each['ended'] for each in rounds), 'idle session')} ended",
     "sessions": lambda now: f"{now['used']} of {now['max_connections']} sessions taken",
     "silent": lambda brokers: f"silent: broker {', '.join(map(str, brokers))}",
+    "markers": lambda count: f"{plural(count, 'marker')} of before" if isinstance(count, int) else "markers read",
+    "mutations": lambda count: f"{plural(count, 'row')} written that must not come back",
+    "tables": lambda count: plural(count, "table"),
+    "rows": lambda count: plural(count, "row"),
+    "backup": lambda backup: f"backup {backup['name'] if isinstance(backup, dict) else backup}",
+    "restore": lambda name: f"restore {name}",
+    "items": lambda count: plural(count, "object"),
+    "claims": lambda claims: (
+        f"{sum(each['phase'] == 'Bound' for each in claims)} of {plural(len(claims), 'claim')} Bound"
+    ),
+    "workloads": lambda found: (
+        f"{sum(each['ready'] >= each['wanted'] for each in found)} of {plural(len(found), 'workload')} Ready"
+    ),
     "under_replicated": lambda count: f"{plural(count, 'partition')} under-replicated",
     "missing": lambda brokers: f"broker {', '.join(map(str, brokers))} missing from them",
     "restarted": lambda brokers: f"broker {', '.join(map(str, brokers))} restarted",

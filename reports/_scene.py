@@ -56,6 +56,12 @@ class Scene:
         return tuple(View(stream, self) for stream in streams(self.record))
 
     @property
+    def loaded(self) -> bool:
+        """Whether clients ran; the drill of a restore needs none. Where nobody knows, they are looked for."""
+        said = measured(self.record, lambda: self.record.scenario.get("load"))
+        return isinstance(said, Missing) or said != []
+
+    @property
     def several(self) -> bool:
         """Whether more than one stream is to be told of."""
         return len(self.views) > 1

@@ -22,7 +22,7 @@ class Drawn:
 
 def gantt(scene: Scene) -> Drawn:
     """The figure of a runbook, which has its place beside what the runbook found."""
-    title = "The runbook beside what clients saw"
+    title = "The runbook beside what clients saw" if scene.loaded else "The runbook, phase by phase"
     return Drawn("runbook", title, measured(scene.record, lambda: runbook(scene, title)))
 
 
@@ -36,6 +36,13 @@ def figures(scene: Scene) -> tuple[Drawn, ...]:
 
 def _wanted(scene: Scene) -> Iterator[tuple[str, str, Callable[[Scene, str], Figure]]]:
     """Name, title and function of each figure, in the order of the page."""
+    if not scene.loaded:
+        yield "phases", "The run at a glance", phases
+        if asks_postgres(scene):
+            yield "sessions", "PostgreSQL's sessions", sessions
+        if namespaces(scene.record):
+            yield "pods", "Pods Ready", pods
+        return
     views = measured(scene.record, lambda: scene.views)
     several = not isinstance(views, Missing) and len(views) > 1
     yield "phases", "The run at a glance", phases

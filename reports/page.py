@@ -1,5 +1,7 @@
 """The page: everything the templates show, computed once from a record."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -10,19 +12,24 @@ from drill.verdicts import Outcome, Verdict, overall
 from recovery import Timeline, timeline
 from reports import _format
 from reports._alarms import alarms
-from reports._books import COLUMNS, accounts
+from reports._books import COLUMNS, Account, accounts
 from reports._comparison import comparison
 from reports._environment import environment, manifest_digest, preflight, reproduce
 from reports._events import event_log
 from reports._faults import faults
-from reports._headline import key_figures, reasons, sentence
+from reports._headline import KeyFigure, key_figures, reasons, sentence, stopped, what
 from reports._limits import limits
 from reports._measured import Missing, measured
 from reports._objectives import not_set, objectives
+from reports._restore import Restore, restore
+from reports._restore import key_figures as of_restore
+from reports._restore import outcome as what_came_back
 from reports._runbook import runbook
 from reports._scene import Scene
 from reports.figures import figures, gantt
 
+OF_CLIENTS = ("t1", "t5", "t6")
+"""The instants that only clients can tell."""
 INSTANTS = {
     "t0": "The fault took effect",
     "t1": "Last success of a client before its longest outage",
@@ -63,29 +70,29 @@ def view(record: RunRecord) -> dict[str, Any]:
     part = "Partition" if all(path.service == "kafka" for path in line.paths) else "Path"
     views, told = measured(record, lambda: scene.views), accounts(record, scene)
     accounted = tuple(each for each in told if each.accounted)
+    restored = measured(record, lambda: restore(record, judged))
+
+    def key() -> tuple[KeyFigure, ...]:
+        of_data = of_restore(restored, judged) if isinstance(restored, Restore) else ()
+        return of_data + (key_figures(record, line, goals, accounted, views) if scene.loaded else ())
+
     return {
         "record": record,
         "name": measured(record, lambda: str(record.scenario["name"])),
         "alarms": alarms(record),
         "outcome": outcome,
         "verdicts": verdicts,
-        "sentence": measured(record, lambda: sentence(record, line, accounted)),
+        "sentence": measured(record, lambda: _sentence(record, line, accounted, restored, loaded=scene.loaded)),
         "outcomes": {verdict.check: verdict.outcome for verdict in judged},
         "reasons": reasons(judged, outcome),
         "counts": {each: sum(verdict.outcome is each for verdict in judged) for each in Outcome},
-        "key_figures": measured(record, lambda: key_figures(record, line, goals, accounted, views)),
+        "key_figures": measured(record, key),
         "objectives": objectives(judged),
-        "not_set": () if isinstance(goals, Missing) else not_set(goals),
+        "not_set": () if isinstance(goals, Missing) or not scene.loaded else not_set(goals),
         "timeline": times,
-        "instants": [
-            (
-                name,
-                what.format(part=part.lower()),
-                getattr(line, name),
-                line.unmeasured.get(name),
-            )
-            for name, what in INSTANTS.items()
-        ],
+        "instants": _instants(line, part.lower(), restored, loaded=scene.loaded),
+        "restore": restored,
+        "loaded": scene.loaded,
         "figures": figures(scene),
         "runbook": measured(record, lambda: runbook(record, line)),
         "gantt": gantt(scene),
@@ -95,7 +102,7 @@ def view(record: RunRecord) -> dict[str, Any]:
         "faults": hits,
         "log": measured(record, lambda: event_log(record)),
         "origin": measured(record, lambda: scene.origin),
-        "limits": measured(record, lambda: limits(record, line, found, accounted, views)),
+        "limits": measured(record, lambda: limits(record, line, found, accounted, views, loaded=scene.loaded)),
         "environment": environment(record),
         "preflight": measured(record, lambda: preflight(record)),
         "reproduce": measured(record, lambda: reproduce(record)),
@@ -108,6 +115,35 @@ def view(record: RunRecord) -> dict[str, Any]:
         "Outcome": Outcome,
         "parts": part,
     }
+
+
+def _sentence(
+    record: RunRecord, line: Timeline, accounted: Sequence[Account], restored: Restore | Missing | None, *, loaded: bool
+) -> str:
+    """What was tested and what came out."""
+    if not isinstance(restored, Restore):
+        return sentence(record, line, accounted)
+    came_back = what_came_back(restored.times)
+    if not loaded:
+        return f"{what(record)}. {came_back}{stopped(record)}"
+    return f"{sentence(record, line, accounted)} {came_back}"
+
+
+def _instants(
+    line: Timeline, part: str, restored: Restore | Missing | None, *, loaded: bool
+) -> list[tuple[str, str, float | None, str | None]]:
+    """Name, meaning, epoch seconds (None: not measured) and the reason of each instant."""
+    rows = [
+        (name, meaning.format(part=part), getattr(line, name), line.unmeasured.get(name))
+        for name, meaning in INSTANTS.items()
+        if loaded or name not in OF_CLIENTS
+    ]
+    if not isinstance(restored, Restore):
+        return rows
+    times = restored.times
+    more = (("backup", "The backup began that was restored"), ("proven", "The restored data was proven"))
+    rows += [(name, meaning, getattr(times, name), times.unmeasured.get(name)) for name, meaning in more]
+    return sorted(rows, key=lambda row: math.inf if row[2] is None else row[2])
 
 
 def _comparisons(record: RunRecord, line: Timeline, scene: Scene) -> tuple[tuple[str, Any], ...]:

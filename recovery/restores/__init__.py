@@ -4,9 +4,9 @@ from recovery._check import Check
 from recovery.restores._data import markers_kept, mutations_gone, tables_as_backed_up
 from recovery.restores._objects import backup_whole, restore_completed, restored_whole, volumes_restored
 from recovery.restores._scratch import source_untouched
-from recovery.restores._times import data_restored, rpo
+from recovery.restores._times import Times, data_restored, rpo, times
 
-__all__ = ["CHECKS"]
+__all__ = ["CHECKS", "Times", "times"]
 
 CHECKS: tuple[Check, ...] = (
     markers_kept,

@@ -4,7 +4,11 @@ Measured where there was a disaster. A restore into a scratch namespace has none
 estimated from the same instants, and called so.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from drill.errors import RecordIncompleteError
+from drill.record import RunRecord
 from recovery._check import Finding, check, failed, passed
 from recovery._run import Run
 from recovery.restores._evidence import held, piece, told
@@ -34,7 +38,7 @@ def rpo(run: Run) -> Finding:
             f"the backup started {-cost:.1f} s after the disaster, so that it can't be of before"
         )
     if limit is not None and cost > limit:
-        return failed(f"The backup is too old: {_words(run)} {cost:.0f} s of data.", actual)
+        return failed(f"The backup is too old: {_words(run)} {cost:.0f} s of data.", actual, estimated=estimated(run))
     return passed(f"{_words(run).capitalize()} {cost:.0f} s of data.", actual, estimated=estimated(run))
 
 
@@ -51,8 +55,44 @@ def data_restored(run: Run) -> Finding:
     actual = f"{took:.1f} s"
     since = "the restore was begun" if estimated(run) else "the disaster"
     if limit is not None and took > limit:
-        return failed(f"The data was proven {took:.0f} s after {since}.", actual)
+        return failed(f"The data was proven {took:.0f} s after {since}.", actual, estimated=estimated(run))
     return passed(f"The data was proven {took:.0f} s after {since}.", actual, estimated=estimated(run))
+
+
+@dataclass(frozen=True)
+class Times:
+    """The instants of a restore, epoch seconds; None: the record does not have it, and `unmeasured` says why."""
+
+    estimated: bool
+    """Whether nothing was lost, so that the instants stand for those of a disaster."""
+    disaster: float | None
+    proven: float | None
+    backup: float | None
+    """When the backup that was restored began."""
+    unmeasured: dict[str, str]
+
+    @property
+    def rto(self) -> float | None:
+        """From the disaster to the data proven, s."""
+        return None if self.disaster is None or self.proven is None else self.proven - self.disaster
+
+    @property
+    def rpo(self) -> float | None:
+        """From the backup's start to the disaster, s."""
+        return None if self.disaster is None or self.backup is None else self.disaster - self.backup
+
+
+def times(record: RunRecord) -> Times:
+    """The instants of a restore drill; never raises for what its record lacks."""
+    run = Run(record)
+    found: dict[str, float | None] = {}
+    why: dict[str, str] = {}
+    for name, instant in _INSTANTS.items():
+        try:
+            found[name] = instant(run)
+        except RecordIncompleteError as error:
+            found[name], why[name] = None, run.reason(error)
+    return Times(estimated=estimated(run), unmeasured=why, **found)
 
 
 def estimated(run: Run) -> bool:
@@ -84,3 +124,10 @@ def _words(run: Run) -> str:
 
 def _within(limit: float | None) -> str:
     return "seen to be proven" if limit is None else f"<= {limit:g} s"
+
+
+_INSTANTS: dict[str, Callable[[Run], float]] = {
+    "disaster": disaster,
+    "proven": proven,
+    "backup": lambda run: float(told(piece(run, "backup"), "started", "backup")),
+}
