@@ -38,8 +38,8 @@ def up(nodes: int = 3, parts: Iterable[str] = ("kafka",)) -> None:
 
     Args:
         nodes: how many; a lab that is there can only grow.
-        parts: of kafka, postgres, dolphinscheduler (which brings postgres), monitoring, minio and velero (which brings
-            minio); those that were asked for before stay.
+        parts: of kafka, postgres, dolphinscheduler (which brings postgres), monitoring, minio, trino (which brings
+            postgres and minio) and velero (which brings minio); those that were asked for before stay.
 
     Raises:
         LabPreflightError: something is missing or in the way; nothing was started.

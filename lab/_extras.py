@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import _debian, _go_modules, _images
+from lab import _debian, _go_modules, _images, _trino
 from lab._addresses import cache
 from lab._cache import content_hash, make, place
 from lab._lock import alone
-from lab._parts import MINIO, VELERO, Part
+from lab._parts import MINIO, TRINO, VELERO, Part
 from lab._progress import Step
 from lab._tools import Tools, require
 
@@ -136,6 +136,10 @@ def _velero(programs: Path, base: _images.Layer, layers: Path) -> list[_images.I
     ]
 
 
+def _trino_images(programs: Path, base: _images.Layer, layers: Path) -> list[_images.Image]:
+    return [_image("drill.local/trino:lab", base, layers, {f"/opt/{name}": programs / name for name in _trino.FOLDERS})]
+
+
 RECIPES = {
     MINIO.name: Recipe(
         "Compiling MinIO (once, some 3 minutes)", ("go",), _go_modules.MINIO.key, _go_modules.MINIO.build, _minio
@@ -146,6 +150,13 @@ RECIPES = {
         _go_modules.VELERO.key,
         _go_modules.VELERO.build,
         _velero,
+    ),
+    TRINO.name: Recipe(
+        "Fetching Trino and a Java for it (once, some 5 minutes)",
+        ("mvn", "tar"),
+        _trino.key,
+        _trino.build,
+        _trino_images,
     ),
 }
 """By the name of the part."""

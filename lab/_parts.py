@@ -29,6 +29,7 @@ class Part:
         note: what a reader of `drill lab status` should know of it.
         memory: bytes that it needs beside what every lab does.
         disk: bytes that it needs in the cache and in the lab's state, beside what every lab does.
+        guest: whether the namespace is another part's, so that a scenario that targets it does not need this one.
     """
 
     name: str
@@ -39,6 +40,13 @@ class Part:
     note: str = ""
     memory: int = 0
     disk: int = 0
+    guest: bool = False
+
+    def owns(self, namespace: str, pod: str) -> bool:
+        """Whether a pod is this part's: in its namespace, and not one of a part that shares it."""
+        others = [part for part in PARTS if part != self and part.namespace == self.namespace]
+        names = (workload.partition("/")[2] for part in others for workload in part.workloads)
+        return namespace == self.namespace and not any(pod.startswith(f"{name}-") for name in names)
 
 
 KAFKA = Part("kafka", "kafka", ("statefulset/datahub-kafka-kafka-pool",), own_images=False)
@@ -61,8 +69,17 @@ VELERO = Part(
     memory=GIB // 2,
     disk=3 * GIB,
 )
+TRINO = Part(
+    "trino",
+    "data-platform",
+    ("deployment/trino-coordinator", "deployment/trino-worker"),
+    needs=("postgres", "minio"),
+    memory=3 * GIB,
+    disk=4 * GIB,
+    guest=True,
+)
 
-PARTS = (KAFKA, POSTGRES, DOLPHINSCHEDULER, MONITORING, MINIO, VELERO)
+PARTS = (KAFKA, POSTGRES, DOLPHINSCHEDULER, MONITORING, MINIO, TRINO, VELERO)
 """All parts; each comes after those that it needs."""
 
 
@@ -83,9 +100,9 @@ def chosen(names: Iterable[str]) -> tuple[Part, ...]:
 
 
 def for_namespaces(namespaces: Iterable[str]) -> tuple[str, ...]:
-    """The names of the parts whose workloads are in these namespaces."""
+    """The names of the parts that these namespaces are there for."""
     found = set(namespaces)
-    return tuple(part.name for part in PARTS if part.namespace in found)
+    return tuple(part.name for part in PARTS if part.namespace in found and not part.guest)
 
 
 def recorded() -> tuple[Part, ...]:

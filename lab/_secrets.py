@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lab import _velero
+from lab import _catalogue, _velero
 from lab._kubectl import kubectl
-from lab._parts import DOLPHINSCHEDULER, MINIO, MONITORING, POSTGRES, VELERO, Part
+from lab._parts import DOLPHINSCHEDULER, MINIO, MONITORING, POSTGRES, TRINO, VELERO, Part
 
 _LABEL = "app.kubernetes.io/managed-by"
 _OWNER = "drill-lab"
@@ -31,7 +31,8 @@ def apply_secrets(kube: Path, parts: Iterable[Part]) -> None:
         return
     found = json.loads(kubectl(kube, "get", "secrets", "--all-namespaces", f"--selector={_LABEL}={_OWNER}", "-o=json"))
     there = {(each["metadata"]["namespace"], each["metadata"]["name"]): _decoded(each) for each in found["items"]}
-    spaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": part.namespace}} for part in wanted]
+    names = dict.fromkeys(part.namespace for part in wanted)
+    spaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names]
     values = contents(wanted, there)
     items = [*spaces, *(_secret(namespace, name, value) for (namespace, name), value in values.items())]
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
@@ -52,6 +53,9 @@ def contents(parts: Iterable[Part], there: Contents) -> Contents:
     if MINIO in wanted:
         keys = kept("minio", "minio", "access-key", "secret-key")
         made["minio", "minio"] = keys
+        if TRINO in wanted:
+            made["data-platform", "trino-object-store"] = keys
+            made[_catalogue.SECRET] = kept(*_catalogue.SECRET, _catalogue.PASSWORD)
         if VELERO in wanted:
             made["velero", _velero.CREDENTIALS] = {_velero.CREDENTIALS_KEY: _profile(keys)}
     if VELERO in wanted:

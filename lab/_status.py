@@ -114,7 +114,7 @@ def status() -> Status:
 
 def _part(part: Part, pods: tuple[PodStatus, ...]) -> PartStatus:
     # Those of jobs that are done stay to be looked at, and are no part of what runs.
-    own = [pod for pod in pods if pod.namespace == part.namespace and pod.phase != "Succeeded"]
+    own = [pod for pod in pods if part.owns(pod.namespace, pod.name) and pod.phase != "Succeeded"]
     return PartStatus(part.name, part.namespace, sum(pod.ready for pod in own), len(own), part.note)
 
 

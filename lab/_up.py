@@ -7,13 +7,14 @@ from lab import _extras, _velero
 from lab._addresses import MAX_NODES, STATE, kafka_bootstrap
 from lab._artifacts import build
 from lab._buckets import create_buckets
+from lab._catalogue import create_catalogue
 from lab._containerd import identity, unpacked
 from lab._doctor import doctor
 from lab._errors import LabError, LabPreflightError
 from lab._kubectl import kubectl
 from lab._lock import alone
 from lab._manifests import MANIFESTS, api_replicas, render
-from lab._parts import KAFKA, MINIO, VELERO, Part, chosen, record, recorded
+from lab._parts import KAFKA, MINIO, TRINO, VELERO, Part, chosen, record, recorded
 from lab._progress import Step, progress
 from lab._secrets import apply_secrets
 from lab._status import status
@@ -69,6 +70,9 @@ def up(nodes: int = 3, parts: Iterable[str] = (KAFKA.name,)) -> None:
         if MINIO in wanted:
             with step("Creating the buckets"):
                 create_buckets(plane.kube)
+        if TRINO in wanted:
+            with step("Creating the lakehouse's catalogue"):
+                create_catalogue(plane.kube)
         if VELERO in wanted:  # after its bucket: it looks for that once a minute only
             (velero,) = (extra for extra in extras if extra.part == VELERO)
             with step("Installing Velero"):

@@ -29,6 +29,7 @@ class Part(StrEnum):
     DOLPHINSCHEDULER = "dolphinscheduler"
     MONITORING = "monitoring"
     MINIO = "minio"
+    TRINO = "trino"
     VELERO = "velero"
     ALL = "all"
 

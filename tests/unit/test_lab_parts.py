@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 import lab
 from drill.cli import _lab, app
 from lab import _cgroups, _manifests, _parts, _secrets, node
-from lab._parts import DOLPHINSCHEDULER, KAFKA, MINIO, MONITORING, PARTS, POSTGRES, VELERO
+from lab._parts import DOLPHINSCHEDULER, KAFKA, MINIO, MONITORING, PARTS, POSTGRES, TRINO, VELERO
 from lab.node import Node
 
 KAFKA_POOL = "datahub-kafka-kafka-pool"
@@ -35,14 +35,27 @@ def test_parts_bring_what_they_need_in_an_order_that_works() -> None:
     assert _parts.chosen(["dolphinscheduler"]) == (POSTGRES, DOLPHINSCHEDULER)
     assert _parts.chosen(["monitoring", "kafka", "kafka"]) == (KAFKA, MONITORING)
     assert _parts.chosen(["velero"]) == (MINIO, VELERO)
+    assert _parts.chosen(["trino"]) == (POSTGRES, MINIO, TRINO)
     assert _parts.chosen([]) == ()
 
 
 def test_a_scenario_gets_the_parts_of_its_namespaces() -> None:
-    """Each namespace of the platform stands for one part; others stand for none."""
+    """Each namespace of the platform stands for one part, whoever else is in it; others stand for none."""
     assert _parts.for_namespaces(["kong", "kafka"]) == ("kafka", "postgres")
     assert _parts.for_namespaces(["default"]) == ()
-    assert len(_parts.for_namespaces(part.namespace for part in PARTS)) == len(PARTS)
+    assert _parts.for_namespaces(["data-platform"]) == ("dolphinscheduler",)
+    hosts = {part.namespace: part.name for part in PARTS if not part.guest}
+    assert set(_parts.for_namespaces(part.namespace for part in PARTS)) == set(hosts.values())
+    assert len(hosts) == len(PARTS) - 1
+
+
+def test_parts_that_share_a_namespace_have_their_own_pods() -> None:
+    """A lab without Trino is not told to have it because DolphinScheduler runs, nor the other way round."""
+    pods = ("dolphinscheduler-api-6f-x", "dolphinscheduler-worker-7d-y", "trino-worker-5c-z", "something-else")
+    assert [DOLPHINSCHEDULER.owns("data-platform", pod) for pod in pods] == [True, True, False, True]
+    assert [TRINO.owns("data-platform", pod) for pod in pods] == [False, False, True, True]
+    assert MONITORING.owns("monitoring", "postgres-exporter-5f")
+    assert not MONITORING.owns("kafka", "prometheus-0")
 
 
 def test_parts_that_were_asked_for_are_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -133,7 +146,7 @@ def test_secrets_of_one_database_agree() -> None:
 
 
 def test_secrets_of_the_object_store_agree() -> None:
-    """Velero has MinIO's keys, and a password of its own for what it writes; neither comes without its part."""
+    """Velero and Trino have MinIO's keys, and passwords of their own for the rest; none comes without its part."""
     made = _secrets.contents([MINIO, VELERO], {})
     keys = made["minio", "minio"]
     lines = made["velero", "cloud-credentials"]["cloud"].splitlines()
@@ -144,6 +157,9 @@ def test_secrets_of_the_object_store_agree() -> None:
     assert password not in ("static-passw0rd", *keys.values())
     assert _secrets.contents([MINIO, VELERO], made) == made
     assert set(_secrets.contents([MINIO], {})) == {("minio", "minio")}
+    lake = _secrets.contents([MINIO, TRINO], made)
+    assert lake["data-platform", "trino-object-store"] == keys
+    assert lake["data-platform", "trino-catalogue"]["password"] not in keys.values()
 
 
 @pytest.mark.parametrize(
