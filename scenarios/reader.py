@@ -23,6 +23,18 @@ class Drill:
     experiment: dict[str, Any]
     """The Chaos Toolkit experiment as it will be run: the scenario's hypothesis, configuration and bounds put in."""
 
+    @property
+    def systems(self) -> frozenset[str]:
+        """What has to run beside what is in the target's namespaces, by the names of the experiments' own packages.
+
+        That is what a load sends to, what stop conditions ask, and whose functions the experiment calls: one that calls
+        `experiments.velero` needs Velero.
+        """
+        modules = (activity["provider"]["module"].split(".") for _, activity in _experiment.activities(self.experiment))
+        called = {each[1] for each in modules if len(each) > 1 and each[0] == "experiments"}
+        asked = {"monitoring"} if self.scenario.stop.promql else set()
+        return frozenset(called | asked | {load.system for load in self.scenario.load})
+
     def seeded(self, seed: int) -> Self:
         """The same drill with its random choices made by `seed`, where the experiment leaves any to chance."""
         configuration = self.experiment.get("configuration", {})

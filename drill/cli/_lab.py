@@ -72,13 +72,13 @@ def on_the_lab(namespaces: Iterable[str], systems: Iterable[str]) -> Iterator[No
 
     Args:
         namespaces: what is in them is up.
-        systems: they are up, too, wherever they are.
+        systems: of these the lab's parts are up, too, wherever they are.
     """
     import lab  # noqa: PLC0415 - lazy
 
     try:
         with clear_errors():
-            lab.up(parts=[*lab.for_namespaces(namespaces), *systems])
+            lab.up(parts=[*lab.for_namespaces(namespaces), *(set(systems) & set(lab.PARTS))])
         yield
     except (InterruptedRunError, InterruptedEarlyError) as error:
         say(f"interrupted ({error}): taking the lab down")

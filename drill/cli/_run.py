@@ -92,8 +92,7 @@ def run(
     def narrate(line: str) -> None:
         say(f"[{time.monotonic() - begun:6.1f} s] {line}")
 
-    systems = {load.system for load in drill.scenario.load} | ({"monitoring"} if drill.scenario.stop.promql else set())
-    with on_the_lab(drill.scenario.target.namespaces, systems) if lab else nullcontext():
+    with on_the_lab(drill.scenario.target.namespaces, drill.systems) if lab else nullcontext():
         done = runner.run(drill, chosen, narrate, seed)
         outcome = judge_and_report(done.record, output=output, junit=junit)
         for refusal in done.refusals:

@@ -184,3 +184,14 @@ def test_command_line_adds_parts_to_kafka(given: list[str], parts: set[str], mon
 def test_command_line_refuses_parts_that_there_are_not() -> None:
     """As any wrong option."""
     assert CliRunner().invoke(app, ["lab", "up", "--with", "oracle"]).exit_code == 2
+
+
+def test_a_drill_brings_the_parts_that_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of its namespaces, and of the systems that it asks for; what is no part is not asked for."""
+    asked: list[set[str]] = []
+    monkeypatch.setattr(lab, "up", lambda parts: asked.append(set(parts)))
+    with _lab.on_the_lab(["data-platform"], {"kafka", "platform"}):
+        pass
+    with _lab.on_the_lab(["minio"], {"trino", "velero"}):
+        pass
+    assert asked == [{"dolphinscheduler", "kafka"}, {"minio", "trino", "velero"}]

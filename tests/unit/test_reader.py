@@ -60,6 +60,13 @@ def test_without_a_steady_state_of_its_own_it_has_the_experiments() -> None:
     assert drill.scenario.hypothesis.title == drill.experiment["steady-state-hypothesis"]["title"]
 
 
+def test_a_drill_names_the_systems_that_it_needs() -> None:
+    """Its loads', and those whose functions it calls: a restore is of PostgreSQL's namespace and by Velero."""
+    assert {"velero", "platform"} == reader.read(reader.find("data-loss")).systems
+    assert "kafka" in reader.read(GOOD).systems
+    assert "velero" not in reader.read(GOOD).systems
+
+
 def test_a_seed_fills_only_what_was_left_to_chance() -> None:
     """A choice that the scenario made stays."""
     assert reader.read(reader.find("broker-kill")).seeded(7).experiment["configuration"]["seed"] == 7
