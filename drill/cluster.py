@@ -264,6 +264,7 @@ class Cluster:
         lists = {
             "nodes": self.core.list_node,
             "pods": self.core.list_pod_for_all_namespaces,
+            "services": self.core.list_service_for_all_namespaces,
             "persistentvolumes": self.core.list_persistent_volume,
             "persistentvolumeclaims": self.core.list_persistent_volume_claim_for_all_namespaces,
         }

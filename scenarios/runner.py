@@ -74,9 +74,7 @@ class Run:
     error: str | None = None
 
 
-def run(
-    drill: Drill, settings: Settings, say: Say, seed: int | None = None, witnesses: Sequence[Witness] = ()
-) -> Run:
+def run(drill: Drill, settings: Settings, say: Say, seed: int | None = None, witnesses: Sequence[Witness] = ()) -> Run:
     """Run one drill on the settings' cluster and seal its record.
 
     Raises:

@@ -14,7 +14,7 @@ from drill.exits import ExitCode
 from tests.unit.records import build_record
 
 COMMANDS = (
-    *("run", "plan", "validate", "list", "catalogue", "schema", "judge", "report"),
+    *("init", "run", "plan", "validate", "list", "catalogue", "schema", "judge", "report"),
     *("abort", "rollback", "freeze", "unfreeze", "check", "rbac", "doctor", "lab"),
     *("fingerprint", "verify"),
 )
