@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from drill.record import RunRecord
@@ -34,6 +35,16 @@ class Command:
         """Exit code, stdout, stderr."""
         out, err = self.process.communicate()
         return self.process.returncode, out, err
+
+    def kill(self, *, children_too: bool) -> None:
+        """SIGKILL; the children first where they are meant, lest they be told of their parent's death and undo."""
+        pid = self.process.pid
+        with ExitStack() as stack:
+            stack.callback(os.kill, pid, signal.SIGKILL)
+            if children_too:
+                os.kill(pid, signal.SIGSTOP)
+                for child in _descendants(pid):
+                    os.kill(child, signal.SIGKILL)
 
     def await_event(self, kind: str, within: float = 180) -> RunRecord:
         """The record, as soon as its time line has an event of this kind."""
@@ -72,3 +83,16 @@ def verdicts(record: RunRecord) -> dict[str, Verdict]:
 def outcome(record: RunRecord) -> Outcome:
     """The overall outcome that the record has."""
     return Outcome(json.loads((record.path / "verdicts.json").read_text())["outcome"])
+
+
+def _descendants(pid: int) -> list[int]:
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has just ended
+    found = [child for child, parent in parents.items() if parent == pid]
+    for child in found:
+        found += [each for each, parent in parents.items() if parent == child]
+    return found

@@ -2,11 +2,9 @@
 
 import os
 import random
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -381,7 +379,7 @@ def test_killed_at_a_random_moment_everything_is_undone(
     command = Command(tmp_path / "runs", "run", path)
     record = command.await_event("rollback.registered")
     time.sleep(moment)
-    _kill(command.process.pid, children_too=children_too)
+    command.kill(children_too=children_too)
     command.finish()
     kinds = [event.kind for event in RunRecord(record.path).events if event.source == "experiment"]
     print(f"seed {SEED}: {fault.experiment} killed {moment} s after its undo was written; {kinds[-1:]}")  # noqa: T201
@@ -398,29 +396,6 @@ def test_killed_at_a_random_moment_everything_is_undone(
     code, out, _err = run(tmp_path / "runs", "judge", str(record.path))
     assert code in {ExitCode.FAIL, ExitCode.INCONCLUSIVE}
     assert "report:" in out
-
-
-def _kill(pid: int, *, children_too: bool) -> None:
-    """SIGKILL; the children first where they are meant, lest they be told of their parent's death and undo."""
-    with ExitStack() as stack:
-        stack.callback(os.kill, pid, signal.SIGKILL)
-        if children_too:
-            os.kill(pid, signal.SIGSTOP)
-            for child in _descendants(pid):
-                os.kill(child, signal.SIGKILL)
-
-
-def _descendants(pid: int) -> list[int]:
-    parents: dict[int, int] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it has just ended
-    found = [child for child, parent in parents.items() if parent == pid]
-    for child in found:
-        found += [each for each, parent in parents.items() if parent == child]
-    return found
 
 
 def _await_end(path: Path) -> None:
