@@ -3,30 +3,21 @@
 from functools import partial
 from typing import Any
 
-from kubernetes import client
-
 from drill import settings as settings_of
-from drill.cluster import TIMEOUT, Cluster, Permission, answering
-from drill.errors import DrillError, RefusedError, UsageError
-from drill.rollback import NotRestoredError
+from drill.cluster import Cluster, Permission
+from drill.errors import UsageError
 from drill.velero import Velero
 from experiments._fault import Injection
 from experiments._guard import drillable, ensure_within
-from experiments._watch import GivenUpError, NotSeenError, await_seen
+from experiments._watch import await_seen
 from experiments.fingerprints import markers
 from experiments.fingerprints.postgres import capture
 from experiments.platform._critical import platform
 from experiments.runbooks._phases import Evidence, Phase, Runbook, StepFailedError
 from experiments.runbooks._rehearsal import Rehearsal, rehearsal
 from experiments.runbooks._services import System
-from experiments.velero import _backups, _data, _objects, _scratch, _site
+from experiments.velero import _backups, _data, _namespace, _objects, _scratch, _site
 from experiments.velero._restores import restore
-
-_SPEC: dict[str, Any] = {"preserveNodePorts": True}
-"""Clients know the Services by their node ports."""
-_HEALING = 60.0
-_UNDOING = 900.0
-"""Seconds in which an undo sees the namespace whole by itself, and by its restore."""
 
 
 @rehearsal
@@ -106,8 +97,8 @@ def lose_namespace(
             *drill.site.permissions("backups", "restores"),
             *_objects.permissions(namespace),
         ),
-        prepare=partial(_prepare, Runbook("data-loss", "runbook", before)),
-        inject=partial(_delete, cluster, namespace),
+        prepare=partial(_namespace.prepare, Runbook("data-loss", "runbook", before)),
+        inject=partial(_namespace.delete, cluster, namespace),
         effect=partial(_scratch.absent, cluster, namespace),
         undo=restore_namespace,
         undo_arguments={
@@ -156,7 +147,7 @@ class _Drill:
         return {"backup": found["chosen"], "backups": len(found["backups"])}
 
     def restore(self, within: float) -> Evidence:
-        done = restore(self.site, self.name, self._namespace, self._namespace, [_SPEC], self._allowed, within)
+        done = restore(self.site, self.name, self._namespace, self._namespace, [_namespace.SPEC], self._allowed, within)
         return {"restore": done["name"], "phase": done["phase"], "items": done["items"]}
 
     def ready(self, within: float) -> Evidence:
@@ -178,22 +169,6 @@ class _Drill:
         return self._backup
 
 
-def _prepare(runbook: Runbook) -> None:
-    """Go through the phases before the disaster; one that is not done keeps it from happening.
-
-    Raises:
-        RefusedError: one was not.
-    """
-    for phase in runbook.perform():
-        if not phase["ok"]:
-            raise RefusedError(f"nothing is deleted, for {phase['phase']} was not done: {phase['reason']}")
-
-
-def _delete(cluster: Cluster, namespace: str) -> None:
-    with answering(f"delete namespace {namespace}"):
-        cluster.core.delete_namespace(namespace, body=client.V1DeleteOptions(), _request_timeout=TIMEOUT)
-
-
 def restore_namespace(context: str, namespace: str, backup: str, run: str) -> dict[str, Any]:
     """Undo: restore the namespace from the backup of before, where it is not whole, and take the run's markers away.
 
@@ -204,54 +179,9 @@ def restore_namespace(context: str, namespace: str, backup: str, run: str) -> di
     loaded = settings_of.load(context=context)
     cluster = Cluster.connect(loaded)
     site = _site.Site(loaded, cluster, Velero.connect(loaded, cluster), run)
-    proof: dict[str, Any] = {"namespace": namespace, "backup": backup, "restored": None}
-    if not _is_whole(cluster, namespace, loaded.postgres.statefulset, _HEALING):
-        proof["restored"] = _restore_again(site, namespace, backup)
-        if not _is_whole(cluster, namespace, loaded.postgres.statefulset, _UNDOING):
-            raise NotRestoredError(f"{namespace} is not whole {_UNDOING:g} s after restore {proof['restored']}")
+    proof = _namespace.ensure_restored(site, namespace, backup, loaded.postgres.statefulset)
     proof["markers_removed"] = _forget(site)
     return proof
-
-
-def _is_whole(cluster: Cluster, namespace: str, statefulset: str, within: float) -> bool:
-    needed = {"claims": [], "workloads": [f"statefulset/{statefulset}"]}
-
-    def look() -> None:
-        found = _scratch.find(cluster, namespace)
-        if found is None or found.metadata.deletion_timestamp is not None:
-            raise NotSeenError(f"namespace {namespace} is not there")
-        if (trouble := _objects.missing(_objects.look(cluster, namespace), needed)) is not None:
-            raise NotSeenError(trouble)
-
-    if _scratch.find(cluster, namespace) is None:
-        within = 0  # it does not come back by itself
-    try:
-        await_seen(look, within, 1)
-    except GivenUpError:
-        return False
-    return True
-
-
-def _restore_again(site: _site.Site, namespace: str, backup: str) -> str:
-    """Restore what is not there; a namespace that is still being deleted has to be gone first."""
-
-    def settled() -> None:
-        found = _scratch.find(site.cluster, namespace)
-        if found is not None and found.metadata.deletion_timestamp is not None:
-            raise NotSeenError(f"namespace {namespace} is still being deleted")
-
-    try:
-        await_seen(settled, _UNDOING, 1)
-    except GivenUpError as error:
-        raise NotRestoredError(str(error)) from error
-    used = {each.name for each in site.velero.restores()}
-    number = next(each for each in range(1, len(used) + 2) if f"{backup}-undo-{each}" not in used)
-    name = f"{backup}-undo-{number}"
-    site.velero.create_restore(name, backup, namespaces=[namespace], labels={_scratch.RUN: site.run}, **_SPEC)
-    ended = site.velero.await_restore(name, _UNDOING)
-    if ended.phase != "Completed":
-        raise DrillError(f"restore {name} is {ended.phase}: {'; '.join(ended.troubles) or 'see its results'}")
-    return name
 
 
 def _forget(site: _site.Site) -> int:
