@@ -3,6 +3,7 @@
 from experiments.kafka.flaps import flap_broker, plan_flap_broker
 from experiments.kafka.kills import kill_broker, kill_each_broker, plan_kill_broker, plan_kill_each_broker
 from experiments.kafka.leadership import move_leadership
+from experiments.kafka.losses import lose_volume
 from experiments.kafka.pauses import pause_brokers, plan_pause_brokers
 from experiments.kafka.probes import (
     active_controller,
@@ -29,6 +30,7 @@ __all__ = [
     "kill_broker",
     "kill_each_broker",
     "live_brokers",
+    "lose_volume",
     "move_leadership",
     "offline_partitions",
     "pause_brokers",

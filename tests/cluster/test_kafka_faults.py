@@ -1,4 +1,4 @@
-"""Leadership moved, a broker that flaps and a log volume without space, on the lab; and where they do not bite."""
+"""Leadership moved, a broker that flaps, a log volume without space or lost, on the lab; and where they do not bite."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -19,7 +19,7 @@ from drill.settings import Settings
 from experiments import kafka
 from experiments._fault import injected
 from experiments._watch import NotSeenError, await_seen
-from experiments.kafka import _leaders
+from experiments.kafka import _claims, _leaders
 from experiments.kafka._brokers import Site, site
 from tests.cluster.scratch import FRUITLESS, WHOLE_LIFE
 
@@ -153,3 +153,51 @@ def test_a_floor_of_free_space() -> None:
     """Where less would be left than is asked for, nothing is written."""
     with pytest.raises(RefusedError, match="would leave less than 1024 MiB"):
         kafka.fill_log_volume([2], share="95%", floor_mib=1024)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("written")
+def test_a_volume_is_lost(here: Site, run: RunRecord) -> None:
+    """Another claim and volume, log directories with other ids, and all that was on it comes from the others."""
+    before = _claims.claim_of(here, here.brokers()[1], "/var/lib/kafka")
+    said = kafka.lose_volume("leader", topic=TOPIC, partition=1)
+    proof = said["proof"]
+    assert proof["claim"]["before"] == before.as_dict()
+    assert proof["claim"]["after"]["volume"] != before.volume
+    assert _claims.reclaimed(here, str(before.volume)) is None
+    ids = [set(proof["kept"][when]["directories"].values()) for when in ("before", "after")]
+    assert not ids[0] & ids[1]
+    (recovered,) = RunRecord(run.path).events_of("fault.recovered")
+    assert recovered.data["proof"]["quorum"]["role"] in {"Leader", "Follower"}
+    assert recovered.data["proof"]["kept"]["partitions"] == proof["kept"]["before"]["partitions"]
+    assert _kinds(run) == WHOLE_LIFE
+    assert not rollback.pending()
+
+
+@pytest.mark.slow
+def test_a_drill_that_died_between_the_two_deletions(here: Site) -> None:
+    """Its claim is being deleted and its pod lives: what is pending in the log brings both anew, and all in sync."""
+    broker = here.brokers()[2]
+    before = _claims.claim_of(here, broker, "/var/lib/kafka")
+    _claims.delete(here, before)
+    dead: dict[str, Any] = {"claim": before.name, "claim_uid": before.uid, "pod_uid": broker.pod.uid}
+    assert _claims.bring_back(here.context, broker.id, **dead)["claim"]["uid"] != before.uid
+    assert kafka.await_recovery(timeout=300, settle=1)
+
+
+@pytest.mark.usefixtures("run")
+def test_a_volume_that_would_outlive_its_claim(here: Site) -> None:
+    """Its data would not be lost, whatever the drill claims: nothing is deleted."""
+    claim = _claims.claim_of(here, here.brokers()[1], "/var/lib/kafka")
+
+    def reclaim(policy: str) -> None:
+        spec = {"spec": {"persistentVolumeReclaimPolicy": policy}}
+        here.cluster.core.patch_persistent_volume(str(claim.volume), spec)
+
+    reclaim("Retain")
+    try:
+        with pytest.raises(RefusedError, match="its data would outlive its claim"):
+            kafka.lose_volume([1])
+    finally:
+        reclaim("Delete")
+    assert _claims.read(here, claim.name) == claim

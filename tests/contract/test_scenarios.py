@@ -26,6 +26,7 @@ NAMES = {
     "kafka-broker-flapping",
     "kafka-leadership-moved",
     "kafka-log-volume-full",
+    "kafka-volume-loss",
     "pgbouncer-pool-exhausted",
     "postgres-pool-exhausted",
     "platform-down",
