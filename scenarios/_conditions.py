@@ -170,7 +170,7 @@ def errors(record: RunRecord, system: str, now: float, window: float) -> float:
             continue
         due = good = 0
         for ledger in stream.ledgers:
-            sequences = np.arange(_first_due(ledger, now - window), ledger.attempted)
+            sequences = np.arange(first_due(ledger, now - window), ledger.attempted)
             due += len(sequences)
             good += int(ledger.acked.has(sequences).sum())
         if not due:
@@ -181,7 +181,7 @@ def errors(record: RunRecord, system: str, now: float, window: float) -> float:
     return max(shares)
 
 
-def _first_due(ledger: Ledger, t: float) -> int:
+def first_due(ledger: Ledger, t: float) -> int:
     """The first sequence number that was due at `t` or later."""
     return bisect.bisect_left(
         range(ledger.attempted), t, key=lambda sequence: float(ledger.intended_time(np.array([sequence]))[0])

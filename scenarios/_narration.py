@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from drill.news import News
 from drill.record import RunRecord
-from scenarios._timeline import News
 
 _SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
     "fault.effective": lambda data: f"on: {data['fault']} on {_name(data)}",

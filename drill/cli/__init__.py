@@ -8,7 +8,20 @@ import os
 import sys
 from typing import NoReturn
 
-from drill.cli import _backups, _brakes, _catalogue, _check, _init, _lab, _rbac, _record, _run, _scenario, _verify
+from drill.cli import (
+    _backups,
+    _brakes,
+    _catalogue,
+    _check,
+    _gameday,
+    _init,
+    _lab,
+    _rbac,
+    _record,
+    _run,
+    _scenario,
+    _verify,
+)
 from drill.cli._common import app, say
 from drill.errors import DrillError
 from drill.exits import ExitCode
@@ -16,7 +29,20 @@ from drill.interruption import InterruptedRunError, Interruption
 
 __all__ = ["app", "main"]
 
-for _commands in (_init, _run, _brakes, _scenario, _catalogue, _check, _backups, _verify, _rbac, _record, _lab):
+for _commands in (
+    _init,
+    _run,
+    _gameday,
+    _brakes,
+    _scenario,
+    _catalogue,
+    _check,
+    _backups,
+    _verify,
+    _rbac,
+    _record,
+    _lab,
+):
     _commands.register(app)
 
 
