@@ -63,6 +63,26 @@ class BackupFiles(_Part):
         return next((each for each in self.files if each.name in (suffix, f"{self.backup}{suffix}")), None)
 
 
+class FollowedSnapshot(_Part):
+    """A snapshot of one volume, followed through the repository to the packs of each of its files."""
+
+    id: str
+    backup: str
+    volume: str
+    """`pod:volume`."""
+    files: int = 0
+    bytes: int = 0
+    """Of its files, as its directories have them."""
+    contents: int = 0
+    """Of how many pieces all of it is made."""
+    authentic: int | None = None
+    """How many of these were fetched and are what was once written; None: nobody fetched them."""
+    troubles: tuple[str, ...] = ()
+    """What of it can't be restored: paths with the reason."""
+    unread: str | None = None
+    """Why it could not be followed to its end."""
+
+
 class VolumeStore(_Part):
     """What the bucket has of the volumes of one namespace: kopia's repository."""
 
@@ -79,6 +99,11 @@ class VolumeStore(_Part):
     """How many were fetched, but were put in parts, so that their ETag tells nothing of their content."""
     damaged: tuple[str, ...] = ()
     """Keys of those whose content is not what their ETag says."""
+    unopened: str | None = None
+    """Why the repository could not be opened, so that no snapshot was followed."""
+    locked: bool = False
+    """That was because its password is not the one that the cluster has."""
+    snapshots: tuple[FollowedSnapshot, ...] = ()
 
 
 class Held(_Part):
@@ -98,6 +123,9 @@ class BackupEvidence(_Part):
     version: Literal[1] = 1
     context: str
     namespace: str
+    """Velero's own."""
+    namespaces: tuple[str, ...] = ()
+    """Those that the settings declare: what is to be backed up."""
     taken: datetime
     rules: VeleroTarget
     """What they are held to."""

@@ -120,6 +120,22 @@ class ObjectStore:
         """
         return b"".join(self.parts(key, bucket))
 
+    def read_part(self, key: str, offset: int, length: int, bucket: str | None = None) -> bytes:
+        """So many bytes of an object, from an offset on; fewer where it ends before.
+
+        Raises:
+            ObjectMissingError: no such bucket or object.
+            ObjectStoreError: no answer, or another refusal.
+        """
+        bucket = bucket or self.target.bucket
+        with _answering(f"object {bucket}/{key}"):
+            span = f"bytes={offset}-{offset + length - 1}"
+            body = self.s3.get_object(Bucket=bucket, Key=key, Range=span)["Body"]
+            try:
+                return b"".join(body.iter_chunks(_PART))
+            finally:
+                body.close()
+
     def parts(self, key: str, bucket: str | None = None) -> Iterator[bytes]:
         """The content of an object in parts of 1 MiB, for what is too much to hold.
 

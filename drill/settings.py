@@ -183,6 +183,9 @@ class VeleroTarget(BaseModel):
     rpo_hours_of: dict[str, float] = Field(default={}, description="the same for some schedules, by their names")
     retention_hours: float = Field(default=72, gt=0, description="how long a backup must be kept at least, h")
     stuck_hours: float = Field(default=6, gt=0, description="how long a backup may be in progress, h")
+    not_backed_up: tuple[Namespace, ...] = Field(
+        default=(), description="namespaces of the context that need no backup; no schedule for any other is a failure"
+    )
     allowed_warnings: tuple[str, ...] = Field(
         default=(), description="regular expressions of the warnings that a backup may have; any other is a failure"
     )

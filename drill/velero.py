@@ -483,14 +483,14 @@ class Velero:
             arguments=tuple(container.args or ()),
         )
 
-    def has_default_password(self) -> bool:
-        """Whether its repositories have the password that all the world knows; the password itself is not told.
+    def repository_password(self) -> str:
+        """The password of the repositories that have the volumes' files.
 
         Raises:
             MissingError: there is no such Secret yet; Velero makes one with its default when it needs it.
             ClusterError: the API server refused or did not answer.
         """
-        return self.cluster.secret(self.namespace, PASSWORD_SECRET, PASSWORD_KEY) == DEFAULT_PASSWORD
+        return self.cluster.secret(self.namespace, PASSWORD_SECRET, PASSWORD_KEY)
 
     # --- what is made
 

@@ -1,25 +1,23 @@
 """Collects the evidence of a Velero's backups: the API's resources, the bucket's objects, the cluster's own objects."""
 
-import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from drill import object_store, velero
-from drill.backup_evidence import BackupEvidence, BackupFiles, File, Held, Listing, VolumeStore
+from drill.backup_evidence import BackupEvidence, BackupFiles, File, Held, Listing
 from drill.cluster import TIMEOUT, Cluster, ClusterError, MissingError, Permission, answering
 from drill.errors import UsageError
 from drill.object_store import ObjectMissingError, ObjectStore, ObjectStoreError
 from drill.settings import Settings, VeleroTarget
 from drill.velero import Backup, Location, Velero
+from experiments.backups._volumes import Moved, look, moved
 
 _SMALL = 16 << 20
 """Bytes up to which an object is fetched without being asked for."""
 _EXCLUDED = "velero.io/exclude-from-backup"
 _SERVER = ("image", "replicas", "ready", "agents", "agents_ready")
-_NO_PARTS = 32
-"""Characters of an ETag that is an MD5."""
 
 T = TypeVar("T")
 
@@ -41,16 +39,29 @@ _KINDS: dict[str, tuple[str, str, str]] = {
 """The kinds that are looked up in the cluster. No Secrets: who may list them may read them."""
 
 
-def permissions(settings: Settings) -> tuple[Permission, ...]:
-    """What collecting takes, but for the lists of what the backed up namespaces hold."""
+def permissions(settings: Settings, cluster: Cluster) -> tuple[Permission, ...]:
+    """What collecting takes, with the namespaces that the cluster's schedules include.
+
+    Raises:
+        UsageError: the context declares no Velero or no object store.
+        ClusterError: the schedules can't be listed.
+    """
     where = settings.velero.namespace
     resources = ("backups", "schedules", "backupstoragelocations", "backuprepositories", "podvolumebackups")
+    included = [each.namespaces for each in Velero.connect(settings, cluster).schedules()]
+    everywhere = any(not names or any("*" in name for name in names) for names in included)
+    held = [None] if everywhere else sorted({name for names in included for name in names})
     return (
         *velero.permissions(where, *resources),
-        Permission("get", "deployments", where, group="apps"),
-        Permission("get", "daemonsets", where, group="apps"),
+        Permission("get", "deployments", where, group="apps", name="velero"),
+        Permission("get", "daemonsets", where, group="apps", name="node-agent"),
         Permission("get", "secrets", where, name=velero.PASSWORD_SECRET),
         *object_store.permissions(settings.object_store),
+        *(
+            Permission("list", plural if group else f"{plural.replace('_', '')}s", name, group=group)
+            for name in held
+            for group, _, plural in _KINDS.values()
+        ),
     )
 
 
@@ -99,25 +110,29 @@ def collect(
             files.append(BackupFiles(backup=backup.name, location=backup.location or "default", error=locked))
         else:
             files.append(_files(store, backup, locations, download=download))
-    for namespace, location in _repositories(files):
+    password = _password(server)
+    for (namespace, location), wanted in _by_repository(files).items():
         say(f"volumes of {namespace}")
         if store is not None:  # else no file named a namespace
-            volumes.append(_volumes(store, namespace, locations[location], download=download))
+            place = locations[location]
+            prefix = _key(place, "kopia", namespace)
+            volumes.append(look(store, place, prefix, wanted, password, download=download))
     for namespace in _namespaces(chosen, files):
         say(f"objects of {namespace}")
         held += [_held(cluster, namespace, kind) for kind in _KINDS]
     seen, server_error = _try(server.server)
-    password, password_error = _password(server)
+    kind, password_error = _password_kind(password)
     return BackupEvidence(
         context=cluster.context,
         namespace=server.namespace,
+        namespaces=settings.target.namespaces,
         taken=datetime.now(UTC),
         rules=rules or settings.velero,
         judged=tuple(each.name for each in chosen),
         downloaded=download,
         server=seen and {name: getattr(seen, name) for name in _SERVER},
         server_error=server_error,
-        password=password,
+        password=kind,
         password_error=password_error,
         files=tuple(files),
         volumes=tuple(volumes),
@@ -138,13 +153,30 @@ def _try(look: Callable[[], T]) -> tuple[T | None, str | None]:
         return None, str(error)
 
 
-def _password(server: Velero) -> tuple[Any, str | None]:
+def _password(server: Velero) -> str | ClusterError:
+    """That of the repositories, which is in no evidence; or why it can't be had."""
     try:
-        return ("default" if server.has_default_password() else "own"), None
-    except MissingError:
-        return "absent", None
+        return server.repository_password()
     except ClusterError as error:
-        return None, str(error)
+        return error
+
+
+def _password_kind(password: str | ClusterError) -> tuple[Any, str | None]:
+    match password:
+        case MissingError():
+            return "absent", None
+        case ClusterError():
+            return None, str(password)
+        case _:
+            return ("default" if password == velero.DEFAULT_PASSWORD else "own"), None
+
+
+def _by_repository(files: Iterable[BackupFiles]) -> dict[tuple[str, str], list[Moved]]:
+    """The volumes that were moved file by file, by the namespace and the location that say where."""
+    found: defaultdict[tuple[str, str], list[Moved]] = defaultdict(list)
+    for each in moved(files):
+        found[each.namespace, each.location].append(each)
+    return dict(sorted(found.items()))
 
 
 def _chosen(backups: list[Backup], names: Sequence[str], *, everything: bool) -> list[Backup]:
@@ -185,54 +217,6 @@ def _file(store: ObjectStore, bucket: str, stored: object_store.StoredObject, na
     return File(name=name, size=stored.size, etag=stored.etag, modified=stored.modified)
 
 
-def _repositories(files: Iterable[BackupFiles]) -> Iterator[tuple[str, str]]:
-    """The namespaces of which volumes were moved file by file, each with the location that has them."""
-    found = set()
-    for each in files:
-        infos = each.file("-volumeinfo.json.gz")
-        for info in (infos.content if infos else None) or ():
-            if info.get("backupMethod") == "PodVolumeBackup" and (moved := info.get("pvbInfo")):
-                found.add((moved["podNamespace"], each.location))
-    yield from sorted(found)
-
-
-def _volumes(store: ObjectStore, namespace: str, location: Location, *, download: bool) -> VolumeStore:
-    prefix, kinds, size = _key(location, "kopia", namespace), Counter[str](), 0
-    fetched = unverifiable = 0
-    damaged: list[str] = []
-    try:
-        for each in store.listed(prefix, location.bucket):
-            name = each.key.removeprefix(prefix)
-            kinds[name if name.startswith("kopia.") else name[:1]] += 1
-            size += each.size
-            if not download:
-                continue
-            fetched += 1
-            if len(each.etag) != _NO_PARTS:
-                unverifiable += 1
-            elif _md5(store.parts(each.key, location.bucket)) != each.etag:
-                damaged.append(each.key)
-    except ObjectStoreError as error:
-        return VolumeStore(namespace=namespace, location=location.name, error=str(error))
-    return VolumeStore(
-        namespace=namespace,
-        location=location.name,
-        objects=kinds.total(),
-        bytes=size,
-        kinds=dict(sorted(kinds.items())),
-        fetched=fetched,
-        unverifiable=unverifiable,
-        damaged=tuple(damaged),
-    )
-
-
-def _md5(parts: Iterable[bytes]) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
-    for part in parts:
-        digest.update(part)
-    return digest.hexdigest()
-
-
 def _namespaces(backups: Iterable[Backup], files: Iterable[BackupFiles]) -> list[str]:
     """The namespaces that the backups are of; of a backup of all, those that its resource list names."""
     named = {name for each in backups for name in each.namespaces if name != "*"}
@@ -256,15 +240,21 @@ def _held(cluster: Cluster, namespace: str, kind: str) -> Held:
             else:
                 answer = getattr(cluster.core, f"list_namespaced_{plural}")(namespace, _request_timeout=TIMEOUT)
                 metadata = [
-                    {"name": each.metadata.name, "labels": each.metadata.labels, "at": each.metadata.creation_timestamp}
+                    {
+                        "name": each.metadata.name,
+                        "labels": each.metadata.labels,
+                        "at": each.metadata.creation_timestamp,
+                        "deletionTimestamp": each.metadata.deletion_timestamp,
+                    }
                     for each in answer.items
                 ]
     except ClusterError as error:
         return Held(namespace=namespace, kind=kind, error=str(error))
+    # Velero leaves out what is being deleted, and what says so itself (pkg/backup/item_backupper.go).
     created = {
         each["name"]: each.get("at") or each["creationTimestamp"]
         for each in metadata
-        if (each.get("labels") or {}).get(_EXCLUDED) != "true"
+        if not each.get("deletionTimestamp") and (each.get("labels") or {}).get(_EXCLUDED) != "true"
     }
     return Held(namespace=namespace, kind=kind, created=created)
 

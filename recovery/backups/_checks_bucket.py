@@ -31,6 +31,19 @@ _REACH = "See that the object store's endpoint and keys in the settings are righ
 _AGAIN = "Make a new backup at once (`velero backup create --from-schedule`), and find out who deletes from the bucket."
 
 
+def backup_completed(scene: Scene) -> Iterator[Finding]:
+    """A backup that was looked into is Completed: any other is not one to restore from."""
+    for each in scene.judged:
+        phase, troubles = each.backup.phase or "New", "; ".join(each.backup.troubles)
+        if phase == "Completed":
+            yield good(each.what, "Velero made it to its end.", phase, "Completed")
+        elif each.backup.ended:
+            reason = f"It is {phase}: {troubles or 'its log says why'}."
+            yield bad(each.what, reason, "Mend what it tells of, and make a new one.", phase, "Completed")
+        else:
+            yield unseen(each.what, f"It is {phase}: not at its end.", "Wait for it.", phase, "Completed")
+
+
 def phases_agree(scene: Scene) -> Iterator[Finding]:
     """A backup's phase in the cluster is the one that the bucket says; a new cluster would believe the bucket."""
     for each in scene.judged:

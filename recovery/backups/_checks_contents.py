@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from drill.backup_evidence import FollowedSnapshot
 from drill.velero import PodVolume, Tally
 from recovery.backups._finding import Finding, bad, good, some, unseen
 from recovery.backups._scene import Judged, Scene, UnseenError
@@ -107,10 +108,23 @@ def volume_data_present(scene: Scene) -> Iterator[Finding]:
             yield bad(what, reason, "Make a new repository and a new backup; look after the disks.", actual, target)
         else:
             fetched = each.fetched - each.unverifiable
-            proof = (
-                f"{fetched} held to their ETag" if each.fetched else "by the listing; whole is what a restore proves"
-            )
+            proof = f"{fetched} held to their ETag" if each.fetched else "by the listing"
             yield good(what, f"The bucket has them ({proof}).", actual, target)
+
+
+def volume_files_whole(scene: Scene) -> Iterator[Finding]:
+    """Each snapshot of a volume leads, through the repository's indexes, to packs that have all of each file."""
+    target = "every file's data in packs that are there"
+    for each in scene.evidence.volumes:
+        what = f"volumes of {each.namespace}"
+        if each.locked:
+            reason = f"Nothing can be restored with the password that the cluster has: {each.unopened}."
+            yield bad(what, reason, "Put the Secret back that the repository was made with.", None, target)
+        elif each.error is not None or each.unopened is not None:
+            remedy = "See that the store answers, and that drill may read the password's Secret."
+            yield unseen(what, f"Nothing could be followed: {each.error or each.unopened}.", remedy, None, target)
+        for one in each.snapshots if each.error is None else ():
+            yield _followed(one, target)
 
 
 def repositories_ready(scene: Scene) -> Iterator[Finding]:
@@ -234,6 +248,23 @@ def _size(info: dict[str, Any]) -> int | None:
         if found := info.get(key):
             return int(found.get("size", 0))
     return None
+
+
+def _followed(snapshot: FollowedSnapshot, target: str) -> Finding:
+    what = f"backup {snapshot.backup}, {snapshot.volume}"
+    actual = f"{snapshot.files:,} files, {snapshot.bytes:,} bytes, {snapshot.contents:,} pieces"
+    if snapshot.troubles:
+        remedy = "It can't be restored whole: make a new backup, and find out who deletes from the bucket."
+        return bad(what, f"Its data is not whole: {some(list(snapshot.troubles))}.", remedy, actual, target)
+    if snapshot.unread is not None:
+        return unseen(what, f"It could not be followed: {snapshot.unread}.", "Restore it to know.", actual, target)
+    if snapshot.authentic is None:
+        reason = "The bucket has all that its files need, by the repository's indexes and the listing."
+        return good(what, reason, actual, target)
+    if snapshot.authentic < snapshot.contents:
+        reason = f"Only {snapshot.authentic:,} of its pieces could be fetched and decrypted."
+        return unseen(what, reason, "Look again.", actual, target)
+    return good(what, "All that its files need was fetched and is what was once written.", actual, target)
 
 
 def _unmoved(volume: PodVolume) -> str | None:

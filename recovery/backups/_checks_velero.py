@@ -1,6 +1,7 @@
 """Whether backups are made at all: the server, its locations, its schedules and what they have made."""
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 from drill.velero import PASSWORD_SECRET, Backup, Schedule
 from recovery.backups._finding import Finding, bad, good, hours, unseen
@@ -121,6 +122,25 @@ def backup_fresh(scene: Scene) -> Iterator[Finding]:
             yield good(what, "The newest completed backup is fresh.", f"{hours(age)} ago", target)
 
 
+def namespaces_covered(scene: Scene) -> Iterator[Finding]:
+    """Every namespace of the settings is in a schedule that is not paused, or is declared to need no backup."""
+    target = "in a schedule"
+    for name in scene.evidence.namespaces:
+        what = f"namespace {name}"
+        if name in scene.rules.not_backed_up:
+            yield good(what, "It is declared to need no backup.", "not_backed_up", target)
+            continue
+        if scene.evidence.schedules.error:
+            yield unseen(what, scene.evidence.schedules.error, _ASK, target=target)
+            continue
+        having = [each.name for each in scene.schedules if not each.paused and _includes(each, name)]
+        if having:
+            yield good(what, "It is backed up.", ", ".join(having), target)
+        else:
+            remedy = "Have a schedule include it, or declare it in `not_backed_up` of the settings."
+            yield bad(what, "No schedule includes it: it is never backed up.", remedy, "in none", target)
+
+
 def retention(scene: Scene) -> Iterator[Finding]:
     """Backups are kept as long as wanted, longer than until the next one, and go when they have expired."""
     for each in scene.schedules:
@@ -168,6 +188,15 @@ def _never(scene: Scene, schedule: Schedule, mine: list[Backup], most: float, ta
         remedy = f"Make one now: `velero backup create --from-schedule {schedule.name}`."
         return unseen(what, reason, remedy, actual, target)
     return bad(what, "None of its backups is Completed.", "`velero backup describe` tells why.", actual, target)
+
+
+def _includes(schedule: Schedule, namespace: str) -> bool:
+    """Whether a schedule is of a namespace; its names may have wildcards, and it may leave some out."""
+    left_out = (schedule.raw["spec"].get("template") or {}).get("excludedNamespaces") or ()
+    wanted = schedule.namespaces or ("*",)
+    return any(fnmatchcase(namespace, each) for each in wanted) and not any(
+        fnmatchcase(namespace, each) for each in left_out
+    )
 
 
 def _stuck(scene: Scene, backup: Backup) -> bool:

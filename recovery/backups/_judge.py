@@ -6,7 +6,13 @@ import structlog
 
 from drill.backup_evidence import BackupEvidence
 from drill.verdicts import Verdict
-from recovery.backups._checks_bucket import archive_whole, objects_intact, objects_present, phases_agree
+from recovery.backups._checks_bucket import (
+    archive_whole,
+    backup_completed,
+    objects_intact,
+    objects_present,
+    phases_agree,
+)
 from recovery.backups._checks_contents import (
     hooks_complete,
     operations_complete,
@@ -15,12 +21,14 @@ from recovery.backups._checks_contents import (
     resources_listed,
     snapshots_complete,
     volume_data_present,
+    volume_files_whole,
     volumes_backed_up,
     warnings_allowed,
 )
 from recovery.backups._checks_velero import (
     backup_fresh,
     location_available,
+    namespaces_covered,
     password_own,
     retention,
     schedule_active,
@@ -37,10 +45,12 @@ CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
     location_available,
     schedule_active,
     backup_fresh,
+    namespaces_covered,
     retention,
     password_own,
     repositories_ready,
     # whether the bucket has them
+    backup_completed,
     phases_agree,
     objects_present,
     objects_intact,
@@ -49,6 +59,7 @@ CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
     resources_listed,
     volumes_backed_up,
     volume_data_present,
+    volume_files_whole,
     pod_volumes_complete,
     operations_complete,
     hooks_complete,

@@ -12,6 +12,7 @@ from drill.errors import InputError, UsageError
 from drill.settings import VeleroTarget
 from drill.verdicts import Outcome, overall
 from recovery.backups import CHECKS, judge
+from tests.unit.kopia_world import PACK_OF_FIRST, PASSWORD
 from tests.unit.velero_world import CLAIM, NAME, PREFIX, World, ago, archive, world, zipped
 
 FAIL, PASS, UNSURE = Outcome.FAIL, Outcome.PASS, Outcome.INCONCLUSIVE
@@ -35,7 +36,7 @@ def test_download_holds_volume_data_to_its_etag(made: World, monkeypatch: pytest
     """Download holds volume data to its etag."""
     verdict = made.verdicts(monkeypatch, download=True)["volume-data-present"]
     assert verdict.outcome is PASS
-    assert "4 held to their ETag" in verdict.reason
+    assert "8 held to their ETag" in verdict.reason
 
 
 @pytest.mark.parametrize(
@@ -132,13 +133,73 @@ def test_a_claim_that_no_volume_info_mentions_fails(monkeypatch: pytest.MonkeyPa
     assert "not even mentioned" in verdict.reason
 
 
-@pytest.mark.parametrize("blob", ["kopia.repository", "p0a1b2c3", "q0a1b2c3", "xn0_0a1b2c3"])
+@pytest.mark.parametrize("kind", ["kopia.repository", "p", "q", "x"])
 def test_volume_data_that_is_gone_from_the_bucket_fails(
-    made: World, monkeypatch: pytest.MonkeyPatch, blob: str
+    made: World, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """Volume data that is gone from the bucket fails."""
-    made.delete(f"kopia/kong/{blob}")
+    made.delete(*[each for each in made.s3.objects if each.startswith(f"kopia/kong/{kind}")])
     assert made.verdicts(monkeypatch)["volume-data-present"].outcome is FAIL
+
+
+@pytest.mark.parametrize("download", [False, True])
+def test_one_pack_that_is_gone_fails_by_the_files_that_need_it(
+    made: World, monkeypatch: pytest.MonkeyPatch, download: bool
+) -> None:
+    """The listing has other packs, and is content."""
+    made.delete(f"kopia/kong/{PACK_OF_FIRST}")
+    verdicts = made.verdicts(monkeypatch, download=download)
+    assert verdicts["volume-data-present"].outcome is PASS
+    verdict = verdicts["volume-files-whole"]
+    assert verdict.outcome is FAIL
+    assert f"/deep/er/first: pack {PACK_OF_FIRST} is not there" in verdict.reason
+
+
+def test_data_that_was_altered_fails_when_it_is_downloaded(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its ETag is that of what is there now."""
+    key = f"kopia/kong/{PACK_OF_FIRST}"
+    made.s3.objects[key] = made.s3.objects[key][:1000] + b"altered" + made.s3.objects[key][1007:]
+    assert made.verdicts(monkeypatch)["volume-files-whole"].outcome is PASS
+    assert made.verdicts(monkeypatch, download=True)["volume-files-whole"].outcome is FAIL
+
+
+def test_a_snapshot_that_is_not_in_the_repository_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot that is not in the repository fails."""
+    made = world()
+    made.infos[0]["pvbInfo"]["snapshotHandle"] = "0" * 32
+    made.put_again()
+    verdict = made.verdicts(monkeypatch)["volume-files-whole"]
+    assert verdict.outcome is FAIL
+    assert "is not in the repository" in verdict.reason
+
+
+def test_a_password_that_opens_nothing_fails(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password that opens nothing fails."""
+    made.password = "another one"  # noqa: S105 - of a test
+    assert made.verdicts(monkeypatch)["volume-files-whole"].outcome is FAIL
+
+
+@pytest.mark.parametrize("spoil", ["no password", "a damaged index", "damaged directories"])
+def test_volumes_that_cannot_be_followed_are_not_passed(
+    made: World, monkeypatch: pytest.MonkeyPatch, spoil: str
+) -> None:
+    """Volumes that cannot be followed are not passed."""
+    if spoil == "no password":
+        made.password = None
+    kind = {"a damaged index": "x", "damaged directories": "q"}.get(spoil, "?")
+    for key in [each for each in made.s3.objects if each.startswith(f"kopia/kong/{kind}")]:
+        made.s3.objects[key] = bytes(len(made.s3.objects[key]))
+    assert made.verdicts(monkeypatch)["volume-files-whole"].outcome is UNSURE
+
+
+@pytest.mark.parametrize(("phase", "outcome"), [("PartiallyFailed", FAIL), ("Failed", FAIL), ("InProgress", UNSURE)])
+def test_a_named_backup_that_is_not_completed_is_not_passed(
+    made: World, monkeypatch: pytest.MonkeyPatch, phase: str, outcome: Outcome
+) -> None:
+    """A named backup that is not completed is not passed."""
+    made.backup["status"]["phase"] = phase
+    made.put_again()
+    assert made.verdicts(monkeypatch, backups=[NAME])["backup-completed"].outcome is outcome
 
 
 @pytest.mark.parametrize(
@@ -273,6 +334,39 @@ def test_a_location_must_be_available_now(
     assert made.verdicts(monkeypatch)["location-available"].outcome is outcome
 
 
+@pytest.mark.parametrize(
+    ("template", "spec"),
+    [
+        ({"includedNamespaces": ["kafka"]}, {}),
+        ({"includedNamespaces": ["kong"]}, {"paused": True}),
+        ({"includedNamespaces": ["*"], "excludedNamespaces": ["ko*"]}, {}),
+    ],
+)
+def test_a_namespace_that_no_schedule_includes_fails(
+    made: World, monkeypatch: pytest.MonkeyPatch, template: dict[str, Any], spec: dict[str, Any]
+) -> None:
+    """A namespace that no schedule includes fails."""
+    made.schedule["spec"] |= {"template": {"ttl": "168h0m0s", **template}, **spec}
+    verdict = made.verdicts(monkeypatch)["namespaces-covered"]
+    assert verdict.outcome is FAIL
+    assert verdict.details["object"] == "namespace kong"
+
+
+@pytest.mark.parametrize("included", [["kong"], ["k*"], ["*"], [], None])
+def test_a_schedule_may_include_a_namespace_in_several_ways(
+    made: World, monkeypatch: pytest.MonkeyPatch, included: list[str] | None
+) -> None:
+    """A schedule may include a namespace in several ways."""
+    made.schedule["spec"]["template"]["includedNamespaces"] = included
+    assert made.verdicts(monkeypatch)["namespaces-covered"].outcome is PASS
+
+
+def test_a_namespace_may_be_declared_to_need_no_backup(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A namespace may be declared to need no backup."""
+    made.namespaces, made.rules = ("kong", "monitoring"), VeleroTarget(not_backed_up=("monitoring",))
+    assert made.verdicts(monkeypatch)["namespaces-covered"].outcome is PASS
+
+
 @pytest.mark.parametrize("ttl", ["24h0m0s", "30m0s"])
 def test_backups_that_go_too_early_fail(made: World, monkeypatch: pytest.MonkeyPatch, ttl: str) -> None:
     """Backups that go too early fail."""
@@ -401,7 +495,7 @@ def test_no_password_where_there_is_no_velero_is_not_judged(made: World, monkeyp
 
 def test_the_password_itself_is_in_no_evidence(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The password itself is in no evidence."""
-    assert "of our own" not in made.evidence(monkeypatch).model_dump_json()
+    assert PASSWORD not in made.evidence(monkeypatch).model_dump_json()
 
 
 def test_a_repository_that_cannot_be_opened_fails(made: World, monkeypatch: pytest.MonkeyPatch) -> None:

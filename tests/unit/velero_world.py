@@ -15,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from kubernetes import client
 
+from drill import kopia
 from drill.backup_evidence import BackupEvidence
 from drill.cluster import MissingError
 from drill.object_store import ObjectStore
@@ -22,6 +23,7 @@ from drill.settings import ContextSettings, ObjectStoreTarget, Settings, VeleroT
 from drill.verdicts import Outcome, Verdict
 from experiments.backups import collect
 from recovery.backups import judge
+from tests.unit.kopia_world import PASSWORD, SECOND, blobs, key_of
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 NAME = "kong-daily-20261124010000"
@@ -120,7 +122,7 @@ def _moved() -> dict[str, Any]:
         },
         "status": {
             "phase": "Completed",
-            "snapshotID": "1f0c6c4f1f9d2d4b4bb2d9bd2f0d0f6a",
+            "snapshotID": SECOND,
             "progress": {"totalBytes": 40_123_456, "bytesDone": 40_123_456},
             "startTimestamp": ago(8),
             "completionTimestamp": ago(7.995),
@@ -139,7 +141,7 @@ def _info() -> dict[str, Any]:
         "skipped": False,
         "result": "succeeded",
         "pvbInfo": {
-            "snapshotHandle": "1f0c6c4f1f9d2d4b4bb2d9bd2f0d0f6a",
+            "snapshotHandle": SECOND,
             "size": 40_123_456,
             "uploaderType": "kopia",
             "volumeName": "data",
@@ -168,6 +170,9 @@ class S3:
         """Of one object."""
         self._answer(asked["Bucket"])
         content = self.objects[asked["Key"]]
+        if span := asked.get("Range"):
+            first, _, last = span.removeprefix("bytes=").partition("-")
+            content = content[int(first) : int(last) + 1]
         return {"Body": SimpleNamespace(iter_chunks=lambda size: iter([content[:size], content[size:]]), close=int)}
 
     def _pages(self, **asked: str) -> Iterator[dict[str, Any]]:
@@ -221,10 +226,12 @@ class World:
             "status": {"phase": "Ready"},
         }
     )
-    password: str | None = "of our own"  # noqa: S105 - of a test
+    password: str | None = PASSWORD
     ready: int = 1
     rules: VeleroTarget = field(default_factory=VeleroTarget)
     there: dict[str, list[str]] = field(default_factory=lambda: {"pod": ["kong-postgres-0"], "statefulsets": []})
+    namespaces: tuple[str, ...] = ("kong",)
+    """Those that the settings declare."""
     no_keys: bool = False
     """The Secret with the store's keys is not there."""
     refused: set[str] = field(default_factory=set)
@@ -249,8 +256,8 @@ class World:
             f"{NAME}-volumeinfo.json.gz": zipped(self.infos),
         }.items():
             self.set(name, content)
-        for name in ("kopia.repository", "p0a1b2c3", "q0a1b2c3", "xn0_0a1b2c3"):
-            self.s3.objects[f"kopia/kong/{name}"] = name.encode() * 100
+        for name, content in blobs().items():
+            self.s3.objects[f"kopia/kong/{name}"] = content
 
     def set(self, name: str, content: bytes) -> None:
         """Put one object of the backup."""
@@ -268,7 +275,7 @@ class World:
     def evidence(self, monkeypatch: pytest.MonkeyPatch, **how: Any) -> BackupEvidence:
         """What is seen of it."""
         target = ObjectStoreTarget(bucket="velero")
-        context = ContextSettings(object_store=target, velero=self.rules)
+        context = ContextSettings(namespaces=self.namespaces, object_store=target, velero=self.rules)
         settings = Settings(context="here", contexts={"here": context})
 
         def connect(*_: Any) -> ObjectStore:
@@ -277,6 +284,7 @@ class World:
             return ObjectStore(target, self.s3)
 
         monkeypatch.setattr(ObjectStore, "connect", connect)
+        monkeypatch.setattr(kopia, "_from_password", key_of)
         cluster: Any = _Cluster(self)
         return collect(settings, cluster, **how)
 
@@ -341,7 +349,9 @@ class _Cluster:
         assert kind != name, name
         items = [
             SimpleNamespace(
-                metadata=SimpleNamespace(name=each, labels=None, creation_timestamp=NOW - timedelta(hours=300))
+                metadata=SimpleNamespace(
+                    name=each, labels=None, creation_timestamp=NOW - timedelta(hours=300), deletion_timestamp=None
+                )
             )
             for each in self.world.there.get(kind, [])
         ]
