@@ -16,6 +16,7 @@ from drill.cli._common import (
     say,
     settings,
 )
+from drill.cli._junit import junit as as_junit
 from drill.cli._tables import COLOURS, console, counted
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def backups(
     allow_warning: Annotated[
         list[str] | None, typer.Option("--allow-warning", help="Regular expression of a warning that is none.")
     ] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML here as well.")] = None,
     evidence: Annotated[Path | None, typer.Option("--evidence", help="Write what was seen here as well.")] = None,
     judged: Annotated[
         Path | None, typer.Option("--from", help="Judge evidence that was written before; no cluster is asked.")
@@ -75,6 +77,11 @@ def backups(
         backup_evidence.write(evidence, seen)
     verdicts = sorted(judge(seen), key=lambda each: WORST_FIRST.index(each.outcome))
     outcome = overall(verdicts)
+    if junit is not None:
+        lines = [
+            (each.check, each.details["object"], each.outcome, each.reason, each.details["remedy"]) for each in verdicts
+        ]
+        junit.write_text(as_junit("backups", lines))
     if output is Output.JSON:
         told = [each.model_dump(mode="json") for each in verdicts]
         print_json({"outcome": outcome, "context": seen.context, "backups": _inventory(seen), "verdicts": told})

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from xml.etree import ElementTree as ET
 
 import typer
 
@@ -18,6 +17,7 @@ from drill.cli._common import (
     say,
     settings,
 )
+from drill.cli._junit import junit as as_junit
 from drill.cli._tables import COLOURS, console, counted
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def check(
     outcome = next((each for each in WORST_FIRST if each in {one.outcome for one in found}), Outcome.INCONCLUSIVE)
     missing = checklist.undeclared(chosen)
     if junit is not None:
-        junit.write_text(_junit(found))
+        lines = [(each.check, each.object, each.outcome, each.reason, each.remedy) for each in found]
+        junit.write_text(as_junit("check", lines))
     if output is Output.JSON:
         findings = [each.as_dict() for each in found]
         print_json({"outcome": outcome, "context": chosen.context, "findings": findings, "not_checked": missing})
@@ -86,19 +87,3 @@ def _print(found: Sequence["Finding"]) -> None:
             table.add_row(outcome, each.check, Text(each.object), Text(each.reason), Text(each.remedy))
         out.print(table)
         out.print()
-
-
-def _junit(found: Sequence["Finding"]) -> str:
-    """A test case for each line; what could not be seen is an error, so that no gate passes it."""
-    from drill.verdicts import Outcome  # noqa: PLC0415 - lazy
-
-    suite = ET.Element("testsuite", {"name": "drill.check", "tests": str(len(found)), "skipped": "0"})
-    for each in found:
-        case = ET.SubElement(suite, "testcase", {"classname": f"drill.check.{each.check}", "name": each.object})
-        if each.outcome is not Outcome.PASS:
-            kind = "failure" if each.outcome is Outcome.FAIL else "error"
-            ET.SubElement(case, kind, {"type": each.outcome, "message": each.reason}).text = each.remedy
-    suite.set("failures", str(len(suite.findall("*/failure"))))
-    suite.set("errors", str(len(suite.findall("*/error"))))
-    ET.indent(suite)
-    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

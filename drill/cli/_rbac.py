@@ -11,8 +11,8 @@ from drill.exits import ExitCode
 if TYPE_CHECKING:
     from drill.cluster import Permission
 
-_CHECK = "check"
-"""Beside scenarios: the checklist, which is none."""
+_CHECK, _BACKUPS = "check", "backups"
+"""Beside scenarios: the commands that only look, which are none."""
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +22,8 @@ def register(app: typer.Typer) -> None:
 
 def rbac(
     scenarios: Annotated[
-        list[str], typer.Argument(metavar="SCENARIO...", help="Names of `drill list`, files, families, or `check`.")
+        list[str],
+        typer.Argument(metavar="SCENARIO...", help="Names of `drill list`, files, families, `check` or `backups`."),
     ],
     namespace: Annotated[
         str | None,
@@ -36,7 +37,7 @@ def rbac(
 
     Example: drill rbac kafka --context drill-lab > kafka-drills.yaml
 
-    `drill rbac check` prints what `drill check` needs, which only reads.
+    `drill rbac check` prints what `drill check` needs, `drill rbac backups` what `drill backups` needs: both only read.
 
     Run it as an administrator: it resolves the targets, which the account that it describes can do only afterwards.
     """
@@ -44,20 +45,23 @@ def rbac(
     import yaml  # noqa: PLC0415 - lazy
 
     from drill.cluster import Cluster  # noqa: PLC0415 - lazy
-    from experiments import checklist  # noqa: PLC0415 - lazy
+    from experiments import backups, checklist  # noqa: PLC0415 - lazy
     from scenarios import rbac as room  # noqa: PLC0415 - lazy
 
-    drills = room.find([each for each in scenarios if each != _CHECK])
+    drills = room.find([each for each in scenarios if each not in {_CHECK, _BACKUPS}])
     chosen = settings(context=context, kubeconfig=kubeconfig)
     cluster = Cluster.connect(chosen)
     permissions: list[Permission] = [*checklist.permissions(chosen)] if _CHECK in scenarios else []
+    if _BACKUPS in scenarios:
+        permissions += backups.permissions(chosen, cluster)
     for drill in drills:
         say(f"resolving: {drill.scenario.name}")
         permissions += room.needed(drill, chosen, cluster)
     where = namespace or chosen.target.lease_namespace
     name = f"drill-{Path(scenarios[0]).stem}" if len(scenarios) == 1 else "drill-scenarios"
     objects = room.manifest(dict.fromkeys(permissions), name, service_account, where)
-    needy = [*(["`drill check`"] if _CHECK in scenarios else []), *(drill.scenario.name for drill in drills)]
+    looks = [f"`drill {each}`" for each in (_CHECK, _BACKUPS) if each in scenarios]
+    needy = [*looks, *(drill.scenario.name for drill in drills)]
     typer.echo(f"# The least that is needed by: {', '.join(needy)}.")
     typer.echo(f"# Made by `drill rbac {' '.join(scenarios)}`: make it anew for your own cluster's names.")
     typer.echo(yaml.safe_dump_all(objects, sort_keys=False, default_flow_style=None, width=120), nl=False)

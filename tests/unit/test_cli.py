@@ -16,7 +16,7 @@ from tests.unit.records import build_record
 COMMANDS = (
     *("init", "run", "plan", "validate", "list", "catalogue", "schema", "judge", "report"),
     *("abort", "rollback", "freeze", "unfreeze", "check", "rbac", "doctor", "lab"),
-    *("fingerprint", "verify"),
+    *("fingerprint", "verify", "backups"),
 )
 runner = CliRunner()
 
