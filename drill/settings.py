@@ -208,6 +208,73 @@ class VeleroTarget(BaseModel):
         return patterns
 
 
+class Elsewhere(BaseModel):
+    """Where a secret value is; the value itself is in no settings file, no log, no record and no report."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    env: str | None = Field(default=None, pattern=r"^[A-Za-z_]\w*$", description="name of an environment variable")
+    secret: SecretKey | None = Field(default=None, description="a Kubernetes Secret; its namespace must be given")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.env is None) is (self.secret is None):
+            raise ValueError("it is in one place: give either `env` or `secret`")
+        if self.secret is not None and self.secret.namespace is None:
+            raise ValueError("the Secret's namespace is missing: secret = {name = ..., key = ..., namespace = ...}")
+        return self
+
+
+class SlackNotice(BaseModel):
+    """A channel in Slack, by its incoming webhook."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: Elsewhere = Field(description="where the webhook's URL is; who has it may write, so it is a secret")
+
+
+class WebhookNotice(BaseModel):
+    """Anything that takes a signed POST."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: Elsewhere = Field(description="where its URL is")
+    key: Elsewhere = Field(description="where the key is that bodies are signed with (HMAC-SHA256)")
+
+
+class GrafanaNotice(BaseModel):
+    """Annotations in Grafana: each fault as a region."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(pattern=_URL, description="of Grafana, as seen from where drill runs")
+    token: Elsewhere = Field(description="where the token of a service account is that may write annotations")
+    dashboard: str | None = Field(default=None, description="uid of the one dashboard that shows them; default: all")
+    tags: tuple[str, ...] = ("drill",)
+
+
+class KubernetesEventsNotice(BaseModel):
+    """Events in the cluster that is drilled, about the drill Lease: `kubectl get events` shows them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Notify(BaseModel):
+    """Who is told of drills."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    link: str | None = Field(
+        default=None,
+        pattern=_URL,
+        description="where a run's report will be, with {scenario} and {run} in it; default: its path here",
+    )
+    slack: SlackNotice | None = None
+    webhook: WebhookNotice | None = None
+    grafana: GrafanaNotice | None = None
+    kubernetes_events: KubernetesEventsNotice | None = None
+
+
 class Hooks(BaseModel):
     """Commands that do to a node what Kubernetes can't; `{node}` stands for its name.
 
@@ -255,6 +322,7 @@ class ContextSettings(BaseModel):
     velero: VeleroTarget | None = None
     trino: TrinoTarget | None = None
     hooks: Hooks = Hooks()
+    notify: Notify = Notify()
     helper_image: str | None = Field(
         default=None, description="image with a shell and nft, for the helper containers of network faults"
     )

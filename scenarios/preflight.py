@@ -6,7 +6,7 @@ from typing import Any
 
 import experiments
 from drill import guard as may_not
-from drill import lease, prometheus
+from drill import lease, notify, prometheus
 from drill.cluster import Cluster, Permission
 from drill.cluster_log import NAME as UNDOS
 from drill.errors import DrillError, UsageError
@@ -136,7 +136,7 @@ def _not_frozen(settings: Settings, cluster: Cluster) -> Check:
 
 
 def _own_permissions(settings: Settings) -> tuple[Permission, ...]:
-    """What the runner itself needs, whatever the fault: to watch, to hold the Lease, to write undos, to know where."""
+    """What the runner needs, whatever the fault: to watch, to hold the Lease, to write undos, to know where, to say."""
     lease_namespace = settings.target.lease_namespace
     return (
         *(
@@ -149,6 +149,7 @@ def _own_permissions(settings: Settings) -> tuple[Permission, ...]:
         ),
         Permission("get", "namespaces", name="kube-system"),
         Permission("list", "nodes"),
+        *notify.permissions(settings),
     )
 
 

@@ -190,18 +190,21 @@ def report(
 def _performing() -> "Perform":
     """One scenario from its run to its report."""
     import reports  # noqa: PLC0415 - lazy
-    from drill.cli._judging import judge  # noqa: PLC0415 - lazy
+    from drill.cli._judging import judge, tell_the_end  # noqa: PLC0415 - lazy
+    from drill.notify import Notifier  # noqa: PLC0415 - lazy
     from drill.record import RunRecord  # noqa: PLC0415 - lazy
     from drill.verdicts import WORST_FIRST  # noqa: PLC0415 - lazy
     from scenarios import runner  # noqa: PLC0415 - lazy
     from scenarios.gameday.leader import Performed  # noqa: PLC0415 - lazy
 
     def perform(drill: "Drill", chosen: "Settings", tell: "Say", witnesses: "Sequence[Witness]") -> "Performed":
-        done = runner.run(drill, chosen, tell, witnesses=witnesses)
+        notifier = Notifier(chosen)
+        done = runner.run(drill, chosen, tell, witnesses=(*witnesses, notifier))
         record = RunRecord(done.record.path)
         outcome = judge(record)
         reports.write(record)
         record.write_text("junit.xml", reports.junit(record))
+        tell_the_end(notifier, record, outcome)
         reasons = [*done.refusals, *([done.error] if done.error else [])]
         worst = min(record.verdicts, key=lambda each: WORST_FIRST.index(each.outcome), default=None)
         if not reasons and worst is not None and worst.outcome is outcome is not WORST_FIRST[-1]:

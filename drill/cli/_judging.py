@@ -7,6 +7,7 @@ import typer
 import recovery
 import reports
 from drill.cli._common import Output, print_json, say
+from drill.notify import Notifier
 from drill.record import RunRecord
 from drill.verdicts import Outcome, Verdict, overall
 
@@ -33,6 +34,12 @@ def judge_and_report(record: RunRecord, *, output: Output, junit: Path | None) -
         junit.write_text(text)
     tell(record, outcome, page, output)
     return outcome
+
+
+def tell_the_end(notifier: Notifier, record: RunRecord, outcome: Outcome) -> None:
+    """Tell whoever is to be told how a run ended; the page shows the record as it is after that."""
+    if notifier.judged(outcome, str(record.path / "report.html")):
+        reports.write(RunRecord(record.path))
 
 
 def tell(record: RunRecord, outcome: Outcome, page: Path, output: Output) -> None:

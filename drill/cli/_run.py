@@ -76,7 +76,8 @@ def run(
         plan(scenario, context, kubeconfig, output, seed, answers)
         return
     configure_logging(verbose=verbose)
-    from drill.cli._judging import judge_and_report  # noqa: PLC0415 - lazy
+    from drill.cli._judging import judge_and_report, tell_the_end  # noqa: PLC0415 - lazy
+    from drill.notify import Notifier  # noqa: PLC0415 - lazy
     from scenarios import reader, runner  # noqa: PLC0415 - lazy
     from scenarios.preflight import guard  # noqa: PLC0415 - lazy
 
@@ -93,8 +94,10 @@ def run(
         say(f"[{time.monotonic() - begun:6.1f} s] {line}")
 
     with on_the_lab(drill.scenario.target.namespaces, drill.systems) if lab else nullcontext():
-        done = runner.run(drill, chosen, narrate, seed)
+        notifier = Notifier(chosen)
+        done = runner.run(drill, chosen, narrate, seed, witnesses=(notifier,))
         outcome = judge_and_report(done.record, output=output, junit=junit)
+        tell_the_end(notifier, done.record, outcome)
         for refusal in done.refusals:
             say(f"refused: {refusal}")
         if done.error:
