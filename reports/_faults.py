@@ -31,7 +31,8 @@ class Fault:
     @property
     def at(self) -> str:
         """What was hit, in words: `broker 1 (pod kafka/pool-1)`."""
-        place = "/".join(str(self.target[key]) for key in ("namespace", "name") if self.target.get(key))
+        keys = ("name",) if self.target.get("kind") == "Namespace" else ("namespace", "name")
+        place = "/".join(str(self.target[key]) for key in keys if self.target.get(key))
         pod = f"{self.target.get('kind', 'target')} {place}".strip().lower() if place else ""
         if "broker" in self.target:
             return f"broker {self.target['broker']}" + (f" ({pod})" if pod else "")

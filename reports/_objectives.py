@@ -55,9 +55,16 @@ def not_set(goals: Objectives) -> tuple[str, ...]:
 
 
 def _margin(verdict: Verdict) -> str | None:
-    bounds = list(_BOUND.finditer((verdict.target or "").partition(",")[0]))
-    actual = _ACTUAL.match(verdict.actual or "")
-    if not bounds or not actual or verdict.outcome is Outcome.INCONCLUSIVE:
+    if verdict.outcome is Outcome.INCONCLUSIVE:
+        return None
+    return room(verdict.target or "", verdict.actual or "")
+
+
+def room(target: str, actual_text: str) -> str | None:
+    """The room between what is allowed and what was measured, both as verdicts say them; None: they are no numbers."""
+    bounds = list(_BOUND.finditer(target.partition(",")[0]))
+    actual = _ACTUAL.match(actual_text)
+    if not bounds or not actual:
         return None
     return "; ".join(_room(bound, actual) for bound in bounds)
 

@@ -1,6 +1,6 @@
 """All figures of a report, in the order of the page."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,11 +26,17 @@ def gantt(scene: Scene) -> Drawn:
     return Drawn("runbook", title, measured(scene.record, lambda: runbook(scene, title)))
 
 
-def figures(scene: Scene) -> tuple[Drawn, ...]:
-    """Every figure that the run has something for; Missing where the record does not have what it draws."""
+def figures(scene: Scene, only: Collection[str] | None = None) -> tuple[Drawn, ...]:
+    """Every figure that the run has something for; Missing where the record does not have what it draws.
+
+    Args:
+        scene: what they share.
+        only: the names of those that are wanted; None: all.
+    """
     return tuple(
         Drawn(name, title, measured(scene.record, lambda draw=draw, title=title: draw(scene, title)))  # type: ignore[misc]
         for name, title, draw in _wanted(scene)
+        if only is None or name in only
     )
 
 

@@ -3,14 +3,10 @@
 import math
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from drill.record import RunRecord
 from drill.verdicts import Outcome, Verdict, overall
 from recovery import Timeline, timeline
-from reports import _format
 from reports._alarms import alarms
 from reports._books import COLUMNS, Account, accounts
 from reports._comparison import comparison
@@ -26,6 +22,7 @@ from reports._restore import key_figures as of_restore
 from reports._restore import outcome as what_came_back
 from reports._runbook import runbook
 from reports._scene import Scene
+from reports._templates import draw
 from reports.figures import figures, gantt
 
 OF_CLIENTS = ("t1", "t5", "t6")
@@ -43,17 +40,7 @@ INSTANTS = {
 
 def render(record: RunRecord) -> str:
     """The report of a record, as one HTML page that needs no network."""
-    templates = Environment(
-        loader=PackageLoader("reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters |= _format.FILTERS
-    templates.filters["href"] = _href
-    templates.tests["missing"] = lambda value: isinstance(value, Missing)
-    return templates.get_template("report.html.j2").render(view(record))
+    return draw("report.html.j2", view(record))
 
 
 def view(record: RunRecord) -> dict[str, Any]:
@@ -155,9 +142,3 @@ def _comparisons(record: RunRecord, line: Timeline, scene: Scene) -> tuple[tuple
         (view.name if len(views) > 1 else "", measured(record, lambda view=view: comparison(record, line, view.series)))  # type: ignore[misc]
         for view in views
     )
-
-
-def _href(path: str) -> str:
-    """A path inside the record as a relative link; never a scheme, a host or a way out of the record."""
-    parts = [part for part in path.split("/") if part not in ("", ".", "..")]
-    return "./" + "/".join(quote(part) for part in parts)

@@ -1,19 +1,26 @@
-"""`drill judge`, `drill report`: work on a run record alone."""
+"""`drill judge`, `drill report`, `drill verify-evidence`: work on run records alone."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drill.cli._common import AsOutput, Output, RunFolder, leave
-from drill.errors import UsageError
+from drill.cli._common import AsOutput, Output, RunFolder, leave, print_json, say
+from drill.errors import InputError, UsageError
 from drill.exits import ExitCode
+
+if TYPE_CHECKING:
+    from drill.record import RunRecord
+    from reports.dr import Details
+
+Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of run records: runs/<scenario>/<UTC>.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command()(judge)
     app.command()(report)
+    app.command(name="verify-evidence")(verify_evidence)
 
 
 def judge(
@@ -32,16 +39,101 @@ def judge(
     leave(outcome.exit_code)
 
 
-def report(run: RunFolder) -> None:
-    """Write a run's HTML report from its record and verdicts, with no cluster; prints the page's path.
+def report(
+    runs: Runs,
+    dr: Annotated[bool, typer.Option("--dr", help="One report of all of them, for leadership and auditors.")] = False,
+    into: Annotated[
+        Path | None,
+        typer.Option("-o", "--into", help="With --dr: folder for the report and its evidence; not there yet."),
+    ] = None,
+    details: Annotated[
+        Path | None,
+        typer.Option("--details", help="With --dr: YAML file of what no record knows (who, findings, retest)."),
+    ] = None,
+    history: Annotated[
+        list[Path] | None,
+        typer.Option("--history", help="With --dr: folder of earlier runs (default: where the runs are)."),
+    ] = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="As PDF as well, printed by Chromium.")] = False,
+) -> None:
+    """Write HTML reports from run records and their verdicts, with no cluster; prints each page's path.
 
     Example: drill report runs/broker-kill-leader/20261123T060000Z
+
+    Example: drill report --dr runs/platform-down/20261124T194554Z --details exercise.yaml -o dr-2026-q4 --pdf
     """
     import reports  # noqa: PLC0415 - lazy
     from drill.record import RunRecord  # noqa: PLC0415 - lazy
+    from reports import pdf as printer  # noqa: PLC0415 - lazy
 
-    typer.echo(reports.write(RunRecord.open(_folder(run))))
+    stray = {"--into": into, "--details": details, "--history": history}
+    if not dr and (given := [name for name, value in stray.items() if value]):
+        raise UsageError(f"{given[0]} is of the DR report; add --dr")
+    records = [RunRecord.open(_folder(run)) for run in runs]
+    if pdf:
+        printer.browser()  # before anything is written
+    if dr:
+        if into is None:
+            raise UsageError("the DR report is a folder with its evidence; name it with -o")
+        pages = [_dr(records, into, details, history)]
+    else:
+        pages = [reports.write(record) for record in records]
+    for page in pages:
+        typer.echo(page)
+        if pdf:
+            typer.echo(printer.print_page(page, page.with_suffix(".pdf")))
+    if dr and pdf:
+        reports.dr.seal(pages[0].parent)
     leave(ExitCode.PASS)
+
+
+def _dr(records: "list[RunRecord]", into: Path, details: Path | None, history: list[Path] | None) -> Path:
+    from reports import dr  # noqa: PLC0415 - lazy
+
+    stated = dr.Details() if details is None else _details(details)
+    folders = history or list(dict.fromkeys(record.path.parent for record in records))
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"{folder}: no such folder of runs")
+    return dr.write(records, stated, into, history=folders, stated=details)
+
+
+def _details(path: Path) -> "Details":
+    from reports.dr import Details  # noqa: PLC0415 - lazy
+    from scenarios._locate import Document  # noqa: PLC0415 - lazy
+    from scenarios._validated import validated  # noqa: PLC0415 - lazy
+
+    found, mistakes = validated(Details, Document(path))
+    if mistakes or found is None:
+        raise InputError(mistakes)
+    return found
+
+
+def verify_evidence(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A DR report's folder, or a run record.")],
+    sha256: Annotated[
+        str | None, typer.Option("--sha256", help="The digest of the evidence, as the signed report shows it.")
+    ] = None,
+    output: AsOutput = Output.TEXT,
+) -> None:
+    """Re-check a DR report's evidence, or a run record, by its sums: what was changed, is missing or was added.
+
+    Exit code 1: something was.
+
+    Example: drill verify-evidence dr-2026-q4
+    """
+    from reports import dr  # noqa: PLC0415 - lazy
+
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder")
+    troubles = dr.verify(folder, sha256)
+    files = dr.checked(folder)
+    if output is Output.JSON:
+        print_json({"files": files, "troubles": [{"path": each.path, "what": each.what} for each in troubles]})
+    for each in troubles if output is Output.TEXT else ():
+        typer.echo(f"{each.what:<10}{each.path}")
+    say(f"{files} files, {len(troubles)} not as they were" if troubles else f"{files} files, all as they were")
+    leave(ExitCode.FAIL if troubles else ExitCode.PASS)
 
 
 def _folder(run: Path) -> Path:

@@ -19,7 +19,7 @@ from reports._objectives import not_set, objectives
 from reports._scene import Scene
 from reports._svg import inline
 from reports.charts import Axis, Chart, Line
-from reports.page import _href
+from reports._templates import href
 from tests.unit.records import FAULT, RECOVERED, START, build_record
 
 
@@ -94,9 +94,9 @@ def test_a_part_that_breaks_is_missing_with_its_reason(tmp_path: Path) -> None:
 
 def test_a_link_never_leaves_the_record() -> None:
     """No scheme, no host, no way up."""
-    assert _href("../../etc/passwd") == "./etc/passwd"
-    assert _href("javascript:alert(1)").startswith("./javascript%3A")
-    assert _href("//host/a b") == "./host/a%20b"
+    assert href("../../etc/passwd") == "./etc/passwd"
+    assert href("javascript:alert(1)").startswith("./javascript%3A")
+    assert href("//host/a b") == "./host/a%20b"
 
 
 def test_faults_are_told_apart_by_their_targets(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ LIGHT, DARK = (
 TEXT = [
     *[
         (ink, ground)
-        for ink in ("ink", "muted", "link", "pass", "fail", "inconclusive")
+        for ink in ("ink", "muted", "link", "pass", "fail", "inconclusive", "untested")
         for ground in ("paper", "panel")
     ],
     *[("ink", ground) for ground in ("pass-soft", "fail-soft", "inconclusive-soft", "fault-shade")],

@@ -1,0 +1,179 @@
+"""What a run came to, in few numbers, read off its verdicts: what pages about several runs are made of."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from drill.errors import DrillError
+from drill.ledger import streams
+from drill.record import RunRecord
+from drill.verdicts import Outcome, Verdict, overall
+from recovery.restores import CHECKS as OF_RESTORES
+from reports._measured import Missing, measured
+
+_PART = re.compile(r"(?:(?P<part>[a-z][a-z0-9-]*): )?(?P<least>at least )?(?P<value>[\d,]*\.?\d+) ?(?P<unit>\w+|%)?")
+_UNITS = {"µs": 1e-6, "ms": 1e-3, "s": 1.0}
+SERVICES = {
+    "kafka": "Kafka",
+    "postgres": "PostgreSQL",
+    "dolphinscheduler": "DolphinScheduler",
+    "trino": "Trino and the lakehouse",
+    "minio": "MinIO, the object store",
+    "velero": "Velero, the backups",
+}
+"""The platform's systems that drill knows how to test, and what people call them."""
+_HINTS = {
+    "kafka": "kafka",
+    "postgres": "postgres",
+    "pgbouncer": "postgres",
+    "dolphinscheduler": "dolphinscheduler",
+    "trino": "trino",
+    "iceberg": "trino",
+    "lakehouse": "trino",
+    "minio": "minio",
+    "velero": "velero",
+}
+"""What a fault's target is called tells which system it belongs to."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one check found of one service; seconds where it is a time."""
+
+    service: str
+    """Empty: of the whole run."""
+    text: str
+    value: float | None
+    """None: it is no number."""
+    at_least: bool
+    outcome: Outcome
+    estimated: bool
+
+
+class Summary:
+    """One run, for a reader who wants to know what became of it."""
+
+    def __init__(self, record: RunRecord) -> None:
+        self.record = record
+
+    @cached_property
+    def scenario(self) -> str:
+        """Its name."""
+        said = measured(self.record, lambda: str(self.record.scenario["name"]))
+        return self.record.path.parent.name if isinstance(said, Missing) else said
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdict, ...] | Missing:
+        """What it was judged to be."""
+        return measured(self.record, lambda: self.record.verdicts)
+
+    @property
+    def judged(self) -> tuple[Verdict, ...]:
+        """The verdicts; none where it was not judged."""
+        return () if isinstance(self.verdicts, Missing) else self.verdicts
+
+    @property
+    def outcome(self) -> Outcome:
+        """Of the run; one that was not judged, or whose files are not those that were sealed, is inconclusive."""
+        found = overall(self.judged)
+        return Outcome.INCONCLUSIVE if found is Outcome.PASS and self.altered else found
+
+    @cached_property
+    def altered(self) -> tuple[str, ...] | Missing:
+        """Files that are not as they were sealed; Missing where it was never sealed, which its checks have said."""
+        return measured(self.record, self.record.altered_files)
+
+    @cached_property
+    def started(self) -> float | Missing:
+        """Epoch seconds."""
+        return measured(self.record, lambda: self.record.first("run.started").t)
+
+    @property
+    def identity(self) -> str:
+        """Scenario and time, as the folder has it."""
+        return f"{self.scenario}/{self.record.path.name}"
+
+    @cached_property
+    def restored(self) -> bool:
+        """Whether it is the drill of a restore."""
+        goals = measured(self.record, lambda: self.record.objectives)
+        return not isinstance(goals, Missing) and goals.rpo is not None
+
+    @cached_property
+    def systems(self) -> frozenset[str]:
+        """The platform's systems that it tested: those that were loaded, those that were hit, and what restored them.
+
+        A run that came to no fault has tested nothing.
+        """
+        effective = measured(self.record, lambda: self.record.events_of("fault.effective"))
+        if isinstance(effective, Missing) or not effective:
+            return frozenset()
+        loaded = measured(self.record, lambda: {each.system for each in streams(self.record)})
+        found = set() if isinstance(loaded, Missing) else loaded & SERVICES.keys()
+        for event in effective:
+            name = str((event.data.get("target") or {}).get("name", ""))
+            found |= {system for hint, system in _HINTS.items() if hint in name}
+        if self.restored:
+            found |= {"velero"} | {_HINTS[hint] for hint in _HINTS if _proves(self.record, hint)}
+        return frozenset(found)
+
+    @cached_property
+    def service(self) -> str:
+        """The one service whose clients ran, or that was restored; empty where there were several, or none."""
+        loaded = measured(self.record, lambda: {each.system for each in streams(self.record)})
+        found = set() if isinstance(loaded, Missing) else loaded
+        if not found and self.restored:
+            found = set(self.systems) - {"velero"}
+        return found.pop() if len(found) == 1 else ""
+
+    def readings(self, check: str) -> tuple[Reading, ...]:
+        """What a check found, of each service that it told apart."""
+        verdict = next((each for each in self.judged if each.check == check), None)
+        if verdict is None:
+            return ()
+        parts = verdict.details.get("parts") or {}
+        estimated = bool(verdict.details.get("estimated"))
+        if not parts:
+            return (_reading(self.service, verdict.actual, verdict.outcome, estimated=estimated),)
+        said = dict(text.split(": ", 1) for text in (verdict.actual or "").split("; ") if ": " in text)
+        return tuple(
+            _reading(name, said.get(name), Outcome(of.get("outcome", verdict.outcome)), estimated=estimated)
+            for name, of in parts.items()
+        )
+
+    def worst(self, check: str) -> Reading | None:
+        """The largest number that a check found; None: it found none."""
+        numbers = [each for each in self.readings(check) if each.value is not None]
+        return max(numbers, key=lambda each: each.value or 0.0, default=None)
+
+
+def _reading(service: str, text: str | None, outcome: Outcome, *, estimated: bool) -> Reading:
+    read = _PART.match(text or "")
+    value = None if read is None else float(read["value"].replace(",", "")) * _UNITS.get(read["unit"] or "", 1.0)
+    return Reading(service, text or "not measured", value, bool(read and read["least"]), outcome, estimated)
+
+
+def _proves(record: RunRecord, hint: str) -> bool:
+    """Whether the evidence of a restore is of a system: its fingerprint says so."""
+    reference = measured(record, lambda: record.evidence("restore-reference"))
+    if isinstance(reference, Missing) or not isinstance(reference, dict):
+        return False
+    before = reference.get("before")
+    return isinstance(before, dict) and (before.get("fingerprint") or {}).get("system") == hint
+
+
+def summaries(runs: Path) -> tuple[Summary, ...]:
+    """Every run record below a folder, the oldest first; what is no record is passed over."""
+    found = []
+    for scenario in sorted(runs.rglob("scenario.yaml")):
+        try:
+            found.append(Summary(RunRecord.open(scenario.parent)))
+        except DrillError:
+            continue
+    return tuple(sorted(found, key=lambda each: (each.record.path.name, each.scenario)))
+
+
+RTO = ("data-restored", "rto", "platform-restored")
+"""The checks that hold a run to a recovery time, the one that says most first."""
+RESTORES = tuple(each.name for each in OF_RESTORES)

@@ -1,0 +1,157 @@
+"""The report's folder: the page, copies of the records that it rests on, and sums to re-check them by.
+
+`SHA256SUMS` lists every file of the evidence, in the form that sha256sum(1) reads; the report shows the SHA-256 of that
+list, and `REPORT.SHA256` holds the sums of the report and of the list. That shows a change; it is no signature. Who
+changes everything together is found out by the digest on a copy that was signed.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from drill.errors import UsageError
+from drill.record import RunRecord
+from reports._summary import Summary, summaries
+from reports.dr._details import Details
+from reports.dr._drill import drill
+from reports.dr._page import Kept, page
+
+SUMS, SEAL = "SHA256SUMS", "REPORT.SHA256"
+_SHA256 = 64
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One file that is not as it was when the report was made."""
+
+    path: str
+    what: str
+    """changed, missing or added."""
+
+
+def write(
+    records: Sequence[RunRecord],
+    details: Details,
+    into: Path,
+    *,
+    history: Sequence[Path] = (),
+    stated: Path | None = None,
+) -> Path:
+    """Write the report of an exercise and its evidence into a folder; returns the page's path.
+
+    Args:
+        records: The runs, in the order of the report.
+        details: What people say of the exercise.
+        into: A folder that is not there yet, or is empty.
+        history: Folders of run records to compare with.
+        stated: The file that `details` came from; a copy goes into the evidence.
+
+    Raises:
+        UsageError: the folder has something in it, or two of the runs are one.
+    """
+    if into.exists() and (not into.is_dir() or any(into.iterdir())):
+        raise UsageError(f"{into}: is there already; name another folder, so that no evidence is mixed or overwritten")
+    found = [Summary(record) for record in records]
+    drills = [drill(each, number) for number, each in enumerate(found, 1)]
+    if len({each.folder for each in drills}) < len(drills):
+        raise UsageError("the same run is named twice; name each run once")
+    for each in drills:
+        shutil.copytree(each.summary.record.path, into / each.folder)
+    if stated is not None:
+        shutil.copyfile(stated, into / "evidence" / "details.yaml")
+    kept = [Kept(path, _sha256(into / path)) for path in _files(into)]
+    sums = into / SUMS
+    sums.write_text("".join(f"{each.sha256}  {each.path}\n" for each in kept), encoding="utf-8")
+    older = [each for folder in history for each in summaries(folder)]
+    html = page(drills, details, older, kept, _sha256(sums), version("drill"))
+    (into / "report.html").write_text(html, encoding="utf-8")
+    seal(into)
+    return into / "report.html"
+
+
+def seal(folder: Path) -> None:
+    """Write the sums of the report itself, in each form that it has."""
+    names = [name for name in ("report.html", "report.pdf", SUMS) if (folder / name).is_file()]
+    (folder / SEAL).write_text("".join(f"{_sha256(folder / name)}  {name}\n" for name in names), encoding="utf-8")
+
+
+def verify(folder: Path, digest: str | None = None) -> tuple[Trouble, ...]:
+    """Re-check a report's folder, or a run record, against its own sums: what was changed, is missing or was added.
+
+    Args:
+        folder: Of a report, or of a run.
+        digest: The SHA-256 of the list of sums (of a record: of its manifest) as a signed copy shows it.
+
+    Raises:
+        UsageError: it is neither, or its sums can't be read.
+        RecordIncompleteError: the record was not sealed.
+    """
+    if (folder / "scenario.yaml").is_file():
+        return _of_record(folder, digest)
+    if not (folder / SUMS).is_file() and not (folder / SEAL).is_file():
+        raise UsageError(f"{folder}: neither a report's folder ({SUMS} is not in it) nor a run record")
+    troubles = [] if digest is None else list(_held(folder / SUMS, digest))
+    listed: dict[str, str] = {}
+    for name in (SEAL, SUMS):
+        if not (folder / name).is_file():
+            troubles.append(Trouble(name, "missing"))
+            continue
+        listed |= _listed(folder / name)
+    troubles += list(_differences(folder, listed, set(_files(folder)) - {SEAL}))
+    return tuple(dict.fromkeys(sorted(troubles, key=lambda each: each.path)))
+
+
+def checked(folder: Path) -> int:
+    """How many files a re-check looks at."""
+    return sum(1 for _ in _files(folder))
+
+
+def _of_record(folder: Path, digest: str | None) -> tuple[Trouble, ...]:
+    record = RunRecord.open(folder)
+    sealed = record.manifest.get("files", {})
+    altered = record.altered_files()
+    troubles = [] if digest is None else list(_held(folder / "manifest.json", digest))
+    for name in altered:
+        there = (folder / name).is_file()
+        troubles.append(Trouble(name, "added" if name not in sealed else "changed" if there else "missing"))
+    return tuple(troubles)
+
+
+def _held(path: Path, digest: str) -> Iterator[Trouble]:
+    if path.is_file() and _sha256(path) != digest.strip().lower():
+        yield Trouble(path.name, "not the one whose digest was given")
+
+
+def _differences(folder: Path, listed: dict[str, str], present: set[str]) -> Iterator[Trouble]:
+    for name, sha256 in listed.items():
+        path = folder / name
+        if name not in present or not path.is_file():
+            yield Trouble(name, "missing")
+        elif _sha256(path) != sha256:
+            yield Trouble(name, "changed")
+    for name in present - listed.keys():
+        yield Trouble(name, "added")
+
+
+def _listed(path: Path) -> dict[str, str]:
+    found = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        sha256, _, name = line.partition("  ")
+        if len(sha256) != _SHA256 or not name:
+            raise UsageError(f"{path}:{number}: not a sum and a file's name; take the original of the list")
+        found[name] = sha256
+    return found
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() or path.is_symlink():
+            yield path.relative_to(folder).as_posix()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

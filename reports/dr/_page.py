@@ -1,0 +1,158 @@
+"""The names that the template of the DR report uses."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from drill.verdicts import WORST_FIRST, Outcome
+from reports._format import duration
+from reports._measured import Missing
+from reports._summary import RTO, SERVICES, Summary
+from reports._templates import draw
+from reports.dr._details import Details
+from reports.dr._drill import Drill, Objective
+from reports.dr._findings import Row, findings
+from reports.dr._standards import MAPPING
+
+ROLES = ("Owner of the exercise", "Platform owner", "Risk and compliance")
+"""Who signs where nobody has said it: the lines are empty then."""
+_EARLIER = 5
+"""Most earlier drills of a scenario in the comparison."""
+
+
+@dataclass(frozen=True)
+class Before:
+    """One drill of a scenario in the comparison; numbers in seconds."""
+
+    identity: str
+    started: float | Missing
+    outcome: Outcome
+    rto: str
+    rpo: str
+    lost: str
+    current: bool
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file of the evidence, and its SHA-256."""
+
+    path: str
+    sha256: str
+
+
+def page(
+    drills: Sequence[Drill],
+    details: Details,
+    history: Sequence[Summary],
+    kept: Sequence[Kept],
+    digest: str,
+    version: str,
+) -> str:
+    """The DR report as one HTML page."""
+    rows = [row for drill in drills for row in drill.objectives]
+    found = findings(drills, details)
+    tested = frozenset[str]().union(*(drill.summary.systems for drill in drills))
+    outcome = next(
+        (each for each in WORST_FIRST if any(d.summary.outcome is each for d in drills)), Outcome.INCONCLUSIVE
+    )
+    starts = [each.summary.started for each in drills if not isinstance(each.summary.started, Missing)]
+    return draw(
+        "dr.html.j2",
+        {
+            "details": details,
+            "drills": drills,
+            "outcome": outcome,
+            "counts": {each: sum(row.outcome is each for row in rows) for each in Outcome},
+            "short": _short(rows),
+            "tested": [SERVICES[each] for each in SERVICES if each in tested],
+            "untested": [SERVICES[each] for each in SERVICES if each not in tested],
+            "restored": any(drill.summary.restored for drill in drills),
+            "findings": found,
+            "next_steps": _next(details, found, drills),
+            "earlier": _earlier(drills, history),
+            "mapping": MAPPING,
+            "kept": kept,
+            "digest": digest,
+            "first": min(starts, default=None),
+            "last": max(starts, default=None),
+            "signatures": [(each.role, each.name) for each in details.sign_off] or [(role, None) for role in ROLES],
+            "version": version,
+            "Outcome": Outcome,
+        },
+    )
+
+
+def _short(rows: Sequence[Objective]) -> tuple[Objective, ...]:
+    """The objectives that fit on one page: services that share run, measure, target and outcome in one row."""
+    groups: dict[tuple[Any, ...], list[Objective]] = {}
+    for row in rows:
+        groups.setdefault((row.anchor, row.measure, row.target, row.outcome, row.estimated), []).append(row)
+    merged = [
+        replace(
+            found[0],
+            service=", ".join(row.service.partition(" (")[0] for row in found),
+            actual="; ".join(row.actual for row in found),
+        )
+        for found in groups.values()
+    ]
+    return tuple(sorted(merged, key=lambda row: WORST_FIRST.index(row.outcome)))
+
+
+def _next(details: Details, found: Sequence[Row], drills: Sequence[Drill]) -> tuple[str, ...]:
+    """People's own next steps, and what follows from the results by itself."""
+    steps = list(details.next_steps)
+    missed = sum(row.outcome is Outcome.FAIL for row in found)
+    unproven = sum(row.outcome is Outcome.INCONCLUSIVE for row in found)
+    if missed:
+        steps.append(f"Put right what failed ({missed} of the findings), and test it again.")
+    if unproven:
+        steps.append(
+            f"Repeat what could not be proven ({unproven} of the findings): until then it counts as not shown."
+        )
+    if not any(drill.summary.restored for drill in drills):
+        steps.append("Test a restore from backup: these drills contain none.")
+    if any(row.outcome is not None and row.owner is None for row in found):
+        steps.append("Name an owner and a due date for each finding that has none.")
+    return tuple(steps)
+
+
+def _earlier(drills: Sequence[Drill], history: Sequence[Summary]) -> tuple[tuple[str, tuple[Before, ...]], ...]:
+    """For each scenario the drills up to these, the newest first."""
+    told = []
+    ours = {drill.summary.record.path.resolve() for drill in drills}
+    for name in dict.fromkeys(drill.summary.scenario for drill in drills):
+        own = [drill.summary for drill in drills if drill.summary.scenario == name]
+        last = max(_at(each) for each in own)
+        older = [each for each in history if each.scenario == name and each.record.path.resolve() not in ours]
+        older = [each for each in older if _at(each) <= last]
+        found = sorted([*own, *older[-_EARLIER:]], key=_at, reverse=True)
+        told.append((name, tuple(_before(each, current=each in own) for each in found)))
+    return tuple(told)
+
+
+def _at(summary: Summary) -> float:
+    return -math.inf if isinstance(summary.started, Missing) else summary.started
+
+
+def _before(summary: Summary, *, current: bool) -> Before:
+    rto = next((reading for check in RTO if (reading := summary.worst(check)) is not None), None)
+    rpo = summary.worst("rpo")
+    lost = [each for each in summary.readings("no-acked-record-lost") if each.value is not None]
+    return Before(
+        identity=summary.identity,
+        started=summary.started,
+        outcome=summary.outcome,
+        rto=_time(rto),
+        rpo=_time(rpo),
+        lost=f"{sum(int(each.value or 0) for each in lost):,}" if lost else "not measured",
+        current=current,
+    )
+
+
+def _time(reading: Any) -> str:
+    if reading is None or reading.value is None:
+        return "not measured"
+    mark = " (estimate)" if reading.estimated else ""
+    return f"{'at least ' if reading.at_least else ''}{duration(reading.value)}{mark}"
