@@ -4,13 +4,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from recovery._check import Check, Finding, check, failed, passed, unsure
     from recovery._judge import judge
-    from recovery._run import timeline
+    from recovery._run import Run, timeline
     from recovery._timeline import Outage, Path, Service, Timeline
 
-__all__ = ["Outage", "Path", "Service", "Timeline", "judge", "timeline"]
+__all__ = [
+    "Check",
+    "Finding",
+    "Outage",
+    "Path",
+    "Run",
+    "Service",
+    "Timeline",
+    "check",
+    "failed",
+    "judge",
+    "passed",
+    "timeline",
+    "unsure",
+]
 
-_HOMES = {"judge": "recovery._judge", "timeline": "recovery._run"}
+_HOMES = {
+    "judge": "recovery._judge",
+    **dict.fromkeys(("Run", "timeline"), "recovery._run"),
+    **dict.fromkeys(("Check", "Finding", "check", "failed", "passed", "unsure"), "recovery._check"),
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from drill.errors import RecordIncompleteError
 from drill.record import RunRecord
 from drill.verdicts import Verdict
+from recovery import _own
 from recovery._check import Check
 from recovery._checks_baseline import baseline_sane
 from recovery._checks_cluster import cluster_healthy_after, fault_effective, rollback_clean, steady_state
@@ -62,7 +63,15 @@ def judge(record: RunRecord) -> tuple[Verdict, ...]:
     run = Run(record)
     # Where the scenario cannot even be read, every check says so.
     checks = CHECKS if _loaded(run) else tuple(each for each in CHECKS if each not in (*OF_CLIENTS, *OF_LOAD))
-    return tuple(verdict for verdict in (each(run) for each in checks) if verdict is not None)
+    own = (_own.verdict(name, run) for name in _brought(run))
+    return tuple(verdict for verdict in (*(each(run) for each in checks), *own) if verdict is not None)
+
+
+def _brought(run: Run) -> tuple[str, ...]:
+    """The names of the checks that the scenario brings along."""
+    with suppress(RecordIncompleteError):
+        return tuple(run.record.scenario.get("checks") or ())
+    return ()
 
 
 def _loaded(run: Run) -> bool:

@@ -86,6 +86,9 @@ class Scenario(_Model):
         description="one load, or a list of them, told apart by `profile`; they begin and end together",
     )
     blast_radius: BlastRadius = BlastRadius()
+    checks: tuple[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")], ...] = Field(
+        default=(), description="checks of your own beside those that drill has: module.name, found by PYTHONPATH"
+    )
 
     @field_validator("load", mode="wrap")
     @classmethod

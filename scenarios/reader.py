@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from drill.errors import InputError, Mistake
+from drill.errors import InputError, Mistake, UsageError
 from scenarios import _experiment
 from scenarios._locate import Document, Location
 from scenarios._validated import validated
@@ -87,6 +87,7 @@ def read(path: Path) -> Drill:
     merged = copy.deepcopy(experiment.content)
     if scenario is not None:
         mistakes += _configuration_mistakes(document, scenario, experiment)
+        mistakes += _check_mistakes(document, scenario)
         _merge(scenario, merged)
     mistakes += _experiment.mistakes_in(merged, _teller(document, experiment))
     if mistakes or scenario is None:
@@ -140,3 +141,22 @@ def _configuration_mistakes(document: Document, scenario: Scenario, experiment: 
             cure = f"Did you mean `{close[0]}`?" if close else f"Known there: {', '.join(known) or 'nothing'}."
             place = ("experiment", "configuration", name)
             yield document.mistake(place, f"{experiment.path.name} has no such configuration", cure)
+
+
+def _check_mistakes(document: Document, scenario: Scenario) -> Iterator[Mistake]:
+    """A check of the scenario's own must be there, and must not be taken for one of drill's."""
+    if not scenario.checks:
+        return
+    from recovery import _judge, _own  # noqa: PLC0415 - who brings no check of their own waits for none
+
+    shipped = {each.name for each in _judge.CHECKS}
+    for index, name in enumerate(scenario.checks):
+        place = ("checks", index)
+        try:
+            check = _own.find(name)
+        except UsageError as error:
+            remedy = "Set PYTHONPATH to the module's folder; `drill new check NAME` writes an example."
+            yield document.mistake(place, str(error), remedy)
+            continue
+        if check.name in shipped:
+            yield document.mistake(place, f"drill has a check {check.name!r} of its own", "Give yours another name.")

@@ -16,6 +16,7 @@ from drill.cli import (
     _gameday,
     _init,
     _lab,
+    _new,
     _rbac,
     _record,
     _run,
@@ -31,6 +32,7 @@ __all__ = ["app", "main"]
 
 for _commands in (
     _init,
+    _new,
     _run,
     _gameday,
     _brakes,

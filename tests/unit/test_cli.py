@@ -14,7 +14,7 @@ from drill.exits import ExitCode
 from tests.unit.records import build_record
 
 COMMANDS = (
-    *("init", "run", "plan", "validate", "list", "catalogue", "schema", "judge", "report"),
+    *("init", "new", "run", "plan", "validate", "list", "catalogue", "schema", "judge", "report"),
     *("abort", "rollback", "freeze", "unfreeze", "check", "rbac", "doctor", "lab"),
     *("fingerprint", "verify", "backups"),
 )
