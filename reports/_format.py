@@ -38,6 +38,13 @@ def duration(seconds: float) -> str:
     return MINUS + text if seconds < 0 else text
 
 
+def age(seconds: float) -> str:
+    """How old something is, as roughly as people say it: `12 min`, `5 h`, `90 days`."""
+    if seconds < HOUR:
+        return f"{int(seconds // 60)} min"
+    return f"{int(seconds // HOUR)} h" if seconds < 2 * DAY else f"{int(seconds // DAY)} days"
+
+
 def offset(seconds: float) -> str:
     """Seconds since t0, signed: `+3.21 s`; from two hours on as a duration."""
     if abs(seconds) < 0.005:  # noqa: PLR2004 - nothing, at two decimals
@@ -106,5 +113,5 @@ def size(count: int) -> str:
 
 FILTERS = {
     each.__name__: each
-    for each in (rate, size, number, duration, offset, lapse, utc, clock, words, sign, plural, plain)
+    for each in (rate, size, age, number, duration, offset, lapse, utc, clock, words, sign, plural, plain)
 }

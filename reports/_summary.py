@@ -127,6 +127,13 @@ class Summary:
             found = set(self.systems) - {"velero"}
         return found.pop() if len(found) == 1 else ""
 
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """What people call its services and streams: `Kafka`, `DolphinScheduler (workflows)`."""
+        found = measured(self.record, lambda: streams(self.record))
+        loads = () if isinstance(found, Missing) else found
+        return {each.name: f"{SERVICES.get(each.system, each.system)} ({each.noun}s)" for each in loads} | SERVICES
+
     def readings(self, check: str) -> tuple[Reading, ...]:
         """What a check found, of each service that it told apart."""
         verdict = next((each for each in self.judged if each.check == check), None)

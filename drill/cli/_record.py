@@ -1,4 +1,4 @@
-"""`drill judge`, `drill report`, `drill verify-evidence`: work on run records alone."""
+"""`drill judge`, `drill report`, `drill verify-evidence`, `drill portfolio`: work on run records alone."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
     app.command()(judge)
     app.command()(report)
     app.command(name="verify-evidence")(verify_evidence)
+    app.command()(portfolio)
 
 
 def judge(
@@ -134,6 +135,32 @@ def verify_evidence(
         typer.echo(f"{each.what:<10}{each.path}")
     say(f"{files} files, {len(troubles)} not as they were" if troubles else f"{files} files, all as they were")
     leave(ExitCode.FAIL if troubles else ExitCode.PASS)
+
+
+def portfolio(
+    runs: Annotated[Path, typer.Argument(metavar="RUNS", help="Folder of run records, at any depth.")],
+    into: Annotated[Path | None, typer.Option("-o", "--into", help="The page (default: RUNS/portfolio.html).")] = None,
+    fresh: Annotated[float, typer.Option("--fresh", min=1, help="Days for which a pass keeps all its worth.")] = 90,
+) -> None:
+    """Draw all scenarios by system: newest verdict, age, trends, untested risks, and a score; prints the page's path.
+
+    Example: drill portfolio runs --fresh 90
+    """
+    from drill import clock  # noqa: PLC0415 - lazy
+    from reports import portfolio as page  # noqa: PLC0415 - lazy
+    from scenarios import reader  # noqa: PLC0415 - lazy
+
+    if not runs.is_dir():
+        raise UsageError(f"{runs}: no such folder of runs")
+    found = [reader.read(path).scenario for path in reader.catalogue()]
+    catalogue = {each.name: each.description for each in found}
+    target = into or runs / "portfolio.html"
+    if not target.parent.is_dir():
+        raise UsageError(f"{target.parent}: no such folder for the page")
+    # A control must fail: it shows that drill would see a loss, and nothing of the platform.
+    controls = [name for name in catalogue if name.endswith("-control")]
+    typer.echo(page.write(runs, catalogue, into=target, now=clock.now(), fresh=fresh * 86_400, controls=controls))
+    leave(ExitCode.PASS)
 
 
 def _folder(run: Path) -> Path:

@@ -7,7 +7,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from drill.ledger import streams
 from drill.objectives import Objectives
 from drill.verdicts import Outcome, Verdict
 from recovery import Timeline, timeline
@@ -221,13 +220,7 @@ def _actual(reading: Reading, verdict: Verdict) -> str:
 def _service(summary: Summary, name: str, check: str) -> str:
     if check == "platform-restored":
         return "The platform"
-    if name in SERVICES:
-        return SERVICES[name]
-    found = measured(summary.record, lambda: {each.name: each for each in streams(summary.record)})
-    if isinstance(found, Missing) or name not in found:
-        return name or "The run"
-    stream = found[name]
-    return f"{SERVICES.get(stream.system, stream.system)} ({stream.noun}s)"
+    return summary.labels.get(name, name) or "The run"
 
 
 def _moments(summary: Summary, line: Timeline, instants: Times | None) -> Iterator[Moment]:
