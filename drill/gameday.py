@@ -19,7 +19,7 @@ from drill.verdicts import WORST_FIRST, Outcome
 
 FOLDER = "game-days"
 """Below the folder of run records; nothing in it is a run."""
-FILE, SUMMARY, SCREEN = "gameday.yaml", "gameday.json", "screen.log"
+FILE, SUMMARY, SCREEN, DETAILS = "gameday.yaml", "gameday.json", "screen.log", "dr-details.yaml"
 
 
 class _Model(BaseModel):
@@ -213,6 +213,34 @@ def summary(record: GameDayRecord) -> Summary:
         ),
         interruptions=sum(each.kind == "gameday.interrupted" for each in events),
     )
+
+
+def details(day: Summary) -> dict[str, Any]:
+    """What the DR report wants to know of a day besides its runs, as its `--details` file has it."""
+    steps = {each.run: each.scenario for each in day.scenarios if each.run}
+    findings = [
+        {
+            "finding": each.title,
+            "severity": each.severity,
+            **({"scenario": steps[each.run]} if each.run in steps else {}),
+            **({"owner": each.owner} if each.owner else {}),
+            **({"due": each.due} if each.due else {}),
+        }
+        for each in day.findings
+    ]
+    return {
+        "title": day.title,
+        "kind": "game day",
+        "aims": list(day.objectives),
+        "scope": [f"{each.name} ({each.scenario})" for each in day.scenarios],
+        "exclusions": [
+            {"what": each.name, "why": each.reason or "it was not run"} for each in day.scenarios if not each.run
+        ],
+        "participants": [each.model_dump() for each in day.participants],
+        "deviations": list(day.deviations),
+        "manual_steps": [{"what": f"{each.name}, {each.text}"} for each in day.injects if each.delivered],
+        "findings": findings,
+    }
 
 
 def _said(events: tuple[Event, ...], kind: str) -> tuple[Said, ...]:

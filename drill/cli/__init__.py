@@ -16,6 +16,7 @@ from drill.cli import (
     _gameday,
     _init,
     _lab,
+    _metrics,
     _new,
     _rbac,
     _record,
@@ -44,6 +45,7 @@ for _commands in (
     _rbac,
     _record,
     _lab,
+    _metrics,
 ):
     _commands.register(app)
 

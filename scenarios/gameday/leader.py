@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import yaml
+
 from drill import clock, gameday, rollback
 from drill.cluster import Cluster
 from drill.errors import RefusedError, UsageError
@@ -319,6 +321,8 @@ class _Leader:
         self.emit("gameday.ended", outcome=summary(self.record_now()).outcome)
         told = summary(self.record_now())
         self.record.write_text(gameday.SUMMARY, told.model_dump_json(indent=2) + "\n")
+        stated = yaml.safe_dump(gameday.details(told), sort_keys=False, allow_unicode=True)
+        self.record.write_text(gameday.DETAILS, stated)
         self.record.seal(
             {
                 "game_day": told.name,

@@ -19,6 +19,7 @@ from drill.interruption import InterruptedRunError
 from drill.record import RunRecord
 from drill.settings import Settings
 from drill.verdicts import Outcome
+from reports.dr import Details
 from scenarios.gameday import _screen, answers, leader, reader, words
 from scenarios.gameday.leader import Performed
 from scenarios.gameday.words import Answer, Kept, SayingError
@@ -150,6 +151,23 @@ def test_a_day_is_led_from_its_file_without_a_person(lab: Settings, tmp_path: Pa
     assert record.changed_runs() == ()
     assert any("INJECT false-alarm, for observer" in line for line in lines)
     assert "fault ON: kill on pool-0" in (record.path / "screen.log").read_text()
+
+
+def test_the_dr_report_takes_what_a_day_says(lab: Settings, tmp_path: Path) -> None:
+    """As the file of its details, without a person who copies it."""
+    said = _answers(tmp_path, controller_kill__before="skip no time")
+    _, record, _ = _lead(lab, _day(tmp_path), said, Performer())
+    stated = Details.model_validate(yaml.safe_load((record.path / "dr-details.yaml").read_text()))
+    assert stated.kind == "game day"
+    assert stated.participants[0].name == "Ana Lima"
+    assert [(each.severity, each.scenario) for each in stated.findings] == [
+        ("medium", "broker-kill-leader"),
+        ("low", None),
+    ]
+    assert [each.what for each in stated.exclusions] == ["controller-kill"]
+    assert [each.what for each in stated.manual_steps] == [
+        "false-alarm, for observer: A colleague calls: is the network down?"
+    ]
 
 
 def test_a_byte_of_the_record_or_of_a_run_that_changes_is_caught(lab: Settings, tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from reports._measured import Missing, measured
 from reports._objectives import not_set, objectives
 from reports._scene import Scene
 from reports._svg import inline
-from reports.charts import Axis, Chart, Line
 from reports._templates import href
+from reports.charts import Axis, Chart, Line
 from tests.unit.records import FAULT, RECOVERED, START, build_record
 
 
