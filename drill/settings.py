@@ -379,7 +379,7 @@ class Settings(BaseSettings):
         if self.context not in self.contexts:
             raise UsageError(
                 f"context {self.context!r} is not in {settings_file()}: add a [contexts.{self.context}] table "
-                "with `drillable`, `namespaces` and its systems (README, 'Your own cluster')"
+                "with `drillable`, `namespaces` and its systems (`drill init` writes a first file; docs/own-cluster.md)"
             )
         return self.contexts[self.context]
 
