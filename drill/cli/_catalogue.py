@@ -23,7 +23,8 @@ _HEAD = """\
 # Catalogue
 
 All that drill ships. This page is made of the scenario and experiment files and of the code's own words, by
-`drill catalogue`; `make catalogue` writes it anew, and a test holds it to them.
+`drill catalogue`; `make catalogue` writes it anew, and a test holds it to them. How to write your own:
+[a scenario](scenarios.md), [a fault](faults.md), [a check](checks.md).
 """
 _SCENARIOS = """\
 Each is a file that `drill run NAME` takes. *Held to* are the checks to which the scenario gives an objective; every run

@@ -29,7 +29,7 @@ from scenarios import _experiment, reader
 from scenarios.model import Scenario
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
 _FENCE = re.compile(
     r"(?:^ *<!-- *(?P<mark>[^\n]*?) *-->\n+)?^(?P<indent> *)```(?P<language>[^\n]*)\n(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
@@ -150,7 +150,7 @@ def commands(text: str) -> Iterator[list[str]]:
 
 def _command(words: list[str]) -> list[str]:
     name, *rest = words
-    name = name.rpartition("/")[2] if name.startswith(".venv/") else name
+    name = name.rpartition("/")[2] if "/bin/" in name else name
     if name in _COMMANDS:
         return [f"{shlex.join(words)}: {problem}" for problem in _COMMANDS[name](rest)]
     return [] if name in OTHERS else [f"{shlex.join(words)}: no command of ours, and not in OTHERS"]
@@ -158,7 +158,11 @@ def _command(words: list[str]) -> list[str]:
 
 def _drill(words: list[str]) -> list[str]:
     """What the front door itself has against an invocation; nothing is run."""
-    return _click(typer.main.get_command(app), words) or _unknown_names(words)
+    command = typer.main.get_command(app)
+    own = {option for each in command.params for option in each.opts}
+    if words[:1] and words[0] in own:  # they act when they are parsed: completion would be installed here
+        return []
+    return _click(command, words) or _unknown_names(words)
 
 
 def _chaos(words: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 from tests.contract.documentation import PAGES, ROOT, Block, blocks, commands, problems
 
 EXAMPLES = [block for page in PAGES for block in blocks(page)]
+ROOMS = ("drill", "experiments", "load", "scenarios")
 _LINK = re.compile(r"\]\((?!https?://|mailto:)(?P<file>[^)#\s]*)(?:#(?P<anchor>[^)\s]*))?\)")
 _OURS = re.compile(r"(?<![\w.])/(?:root|work|home/\w+|tmp/w)\b")
 
@@ -32,6 +33,16 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_no_path_of_one_machine(page: Path) -> None:
     """What is written for everybody works for everybody."""
     assert _OURS.findall(page.read_text()) == []
+
+
+def test_what_troubleshooting_quotes_is_what_is_said() -> None:
+    """A reader looks for the words of the message in front of them."""
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    table = page[page.index("| it says |") :].partition("\n\n")[0]
+    quoted = [said for row in table.splitlines()[2:] for said in re.findall(r"`([^`]+)`", row.split("|")[1])]
+    sources = "".join(path.read_text() for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+    assert quoted
+    assert [each for each in quoted if any(part.strip() not in sources for part in each.split("..."))] == []
 
 
 def test_there_are_examples() -> None:

@@ -1,13 +1,10 @@
 """Each scenario of the catalogue loads, validates and names real things."""
 
-import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from scenarios import reader
-from scenarios._stop_plan import StopPlan
 from scenarios.model import Scenario
 
 NAMES = {
@@ -68,13 +65,3 @@ def test_the_schema_for_editors_describes_each_field() -> None:
     schema = Scenario.model_json_schema()
     assert schema["additionalProperties"] is False
     assert {"name", "load", "experiment", "objectives"} <= schema["properties"].keys()
-
-
-def test_the_readmes_stop_conditions_are_valid() -> None:
-    """What a user copies from there works."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    (block,) = [each for each in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL) if each.startswith("stop:")]
-    plan = StopPlan.model_validate(yaml.safe_load(block)["stop"])
-    assert plan.error_budget is not None
-    assert plan.under_replicated is not None
-    assert plan.promql
