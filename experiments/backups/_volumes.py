@@ -8,12 +8,14 @@ from typing import Any
 
 from drill.backup_evidence import BackupFiles, FollowedSnapshot, VolumeStore
 from drill.errors import DrillError
-from drill.kopia import Content, KopiaError, KopiaLockedError, LostError, Repository, SnapshotSeen
+from drill.kopia import INDEXES, Content, KopiaError, KopiaLockedError, LostError, Repository, SnapshotSeen
 from drill.object_store import ObjectStore, ObjectStoreError, StoredObject
 from drill.velero import Location
 
 _NO_PARTS = 32
 """Characters of an ETag that is an MD5."""
+_LARGE = 64 << 20
+"""Bytes of indexes up to which they are read without being asked for: of some 1.8 million pieces of files."""
 _TOLD = 20
 """How many troubles of a snapshot are kept; the number of the others is."""
 
@@ -59,7 +61,7 @@ def look(
     try:
         blobs = {each.key.removeprefix(prefix): each for each in store.listed(prefix, place.bucket)}
         known |= _listed(blobs)
-        repository, refusal = _opened(store, place, prefix, blobs, password)
+        repository, refusal = _opened(store, place, prefix, blobs, password, unasked=not download)
         followed = {each: _followed(repository, each) for each in wanted if each.snapshot} if repository else {}
         wrong: set[str] | None = None
         if download:
@@ -103,10 +105,19 @@ def _listed(blobs: dict[str, StoredObject]) -> dict[str, Any]:
 
 
 def _opened(
-    store: ObjectStore, place: Location, prefix: str, blobs: dict[str, StoredObject], password: str | DrillError
+    store: ObjectStore,
+    place: Location,
+    prefix: str,
+    blobs: dict[str, StoredObject],
+    password: str | DrillError,
+    *,
+    unasked: bool,
 ) -> tuple[Repository | None, DrillError | None]:
     if isinstance(password, DrillError):
         return None, password
+    indexes = sum(each.size for name, each in blobs.items() if name.startswith(INDEXES))
+    if unasked and indexes > _LARGE:
+        return None, DrillError(f"its indexes have {indexes:,} bytes: give --download to have them read")
 
     def read(name: str, offset: int, length: int) -> bytes:
         return store.read_part(f"{prefix}{name}", offset, length, place.bucket)

@@ -39,6 +39,15 @@ def test_all_pages_of_a_listing_are_there(store: ObjectStore) -> None:
     assert store.read("backups/0002") == b"xx"
 
 
+def test_a_part_of_an_object_is_read_alone(store: ObjectStore) -> None:
+    """So many bytes from an offset on; an object that ends before has fewer."""
+    store.s3.put_object(Bucket="velero", Key="part", Body=b"0123456789")
+    assert store.read_part("part", 3, 4) == b"3456"
+    assert store.read_part("part", 8, 4) == b"89"
+    with pytest.raises(ObjectMissingError):
+        store.read_part("other", 0, 4)
+
+
 def test_what_is_not_there_is_told_apart(store: ObjectStore) -> None:
     """A bucket or an object that is not there is no refusal."""
     with pytest.raises(ObjectMissingError):

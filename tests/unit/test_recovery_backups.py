@@ -192,6 +192,15 @@ def test_volumes_that_cannot_be_followed_are_not_passed(
     assert made.verdicts(monkeypatch)["volume-files-whole"].outcome is UNSURE
 
 
+def test_indexes_too_large_to_read_unasked_are_not_passed(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Indexes too large to read unasked are not passed."""
+    monkeypatch.setattr("experiments.backups._volumes._LARGE", 1)
+    verdict = made.verdicts(monkeypatch)["volume-files-whole"]
+    assert verdict.outcome is UNSURE
+    assert "--download" in verdict.reason
+    assert made.verdicts(monkeypatch, download=True)["volume-files-whole"].outcome is PASS
+
+
 @pytest.mark.parametrize(("phase", "outcome"), [("PartiallyFailed", FAIL), ("Failed", FAIL), ("InProgress", UNSURE)])
 def test_a_named_backup_that_is_not_completed_is_not_passed(
     made: World, monkeypatch: pytest.MonkeyPatch, phase: str, outcome: Outcome
