@@ -42,8 +42,8 @@ LISTED = {
 
 
 def ago(hours: float) -> str:
-    """So many hours before now, as the API writes it."""
-    return (NOW - timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """So many hours before now, as the API writes it; a suite may have run for long since this was imported."""
+    return (datetime.now(UTC) - timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def zipped(content: Any) -> bytes:
