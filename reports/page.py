@@ -23,7 +23,7 @@ from reports._restore import outcome as what_came_back
 from reports._runbook import runbook
 from reports._scene import Scene
 from reports._templates import draw
-from reports.figures import figures, gantt
+from reports.figures import figures, gantt, present
 
 OF_CLIENTS = ("t1", "t5", "t6")
 """The instants that only clients can tell."""
@@ -86,6 +86,7 @@ def view(record: RunRecord) -> dict[str, Any]:
         "comparisons": _comparisons(record, line, scene),
         "accounts": told,
         "columns": COLUMNS,
+        "ledgers": present(record, "load/*/*.bits", "evidence/drain*.json"),
         "faults": hits,
         "log": measured(record, lambda: event_log(record)),
         "origin": measured(record, lambda: scene.origin),

@@ -1,4 +1,4 @@
-"""`drill judge`, `drill report`, `drill verify-evidence`, `drill portfolio`: work on run records alone."""
+"""`drill judge`, `report`, `compare`, `portfolio` and `verify-evidence`: they work on run records alone."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +11,8 @@ from drill.exits import ExitCode
 
 if TYPE_CHECKING:
     from drill.record import RunRecord
+    from drill.verdicts import Verdict
+    from reports.compare import Changed
     from reports.dr import Details
 
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of run records: runs/<scenario>/<UTC>.")]
@@ -22,6 +24,7 @@ def register(app: typer.Typer) -> None:
     app.command()(report)
     app.command(name="verify-evidence")(verify_evidence)
     app.command()(portfolio)
+    app.command()(compare)
 
 
 def judge(
@@ -161,6 +164,56 @@ def portfolio(
     controls = [name for name in catalogue if name.endswith("-control")]
     typer.echo(page.write(runs, catalogue, into=target, now=clock.now(), fresh=fresh * 86_400, controls=controls))
     leave(ExitCode.PASS)
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN", help="A run record's folder.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN", help="The one to hold beside it.")],
+    output: AsOutput = Output.TEXT,
+    html: Annotated[Path | None, typer.Option("--html", help="Draw it as a page here as well.")] = None,
+) -> None:
+    """Hold two runs beside each other: what was not alike, what each measured, which checks came out differently.
+
+    Example: drill compare runs/platform-down/20261124T194554Z runs/platform-down/20261201T090000Z --html both.html
+    """
+    from dataclasses import asdict  # noqa: PLC0415 - lazy
+
+    from rich.markup import escape  # noqa: PLC0415 - lazy
+    from rich.table import Table  # noqa: PLC0415 - lazy
+
+    from drill.cli._tables import COLOURS, console  # noqa: PLC0415 - lazy
+    from drill.record import RunRecord  # noqa: PLC0415 - lazy
+    from reports import compare as page  # noqa: PLC0415 - lazy
+
+    found = page.compare(*(RunRecord.open(_folder(each)) for each in (first, second)))
+    if html is not None:
+        if not html.absolute().parent.is_dir():
+            raise UsageError(f"{html.parent}: no such folder for the page")
+        say(str(page.write(found, html)))
+    if output is Output.JSON:
+        rows = {name: [asdict(each) for each in getattr(found, name)] for name in ("conditions", "rows")}
+        checks = [
+            {"check": each.check, **{name: verdict and verdict.outcome for name, verdict in _both(each)}}
+            for each in found.checks
+        ]
+        runs = [{"run": each.identity, "outcome": each.outcome} for each in found.runs]
+        print_json({"runs": runs, **rows, "checks": checks})
+        leave(ExitCode.PASS)
+    table = Table("", "", *(escape(each.identity) for each in found.runs), "from first to second", box=None)
+    table.add_row("outcome", "", *(f"[{COLOURS[each.outcome]}]{each.outcome}[/]" for each in found.runs), "")
+    for row in found.rows:
+        table.add_row(*map(escape, (row.measure, row.of, row.first, row.second, row.change)))
+    console().print(table)
+    for changed in found.checks:
+        said = (verdict.outcome if verdict else "not made" for _, verdict in _both(changed))
+        typer.echo(f"check {changed.check}: {', then '.join(said)}")
+    for each in found.conditions:
+        typer.echo(f"not alike: {each.name}: {each.first} | {each.second}")
+    leave(ExitCode.PASS)
+
+
+def _both(changed: "Changed") -> "tuple[tuple[str, Verdict | None], ...]":
+    return ("first", changed.first), ("second", changed.second)
 
 
 def _folder(run: Path) -> Path:

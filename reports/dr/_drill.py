@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from markupsafe import Markup
-
 from drill.objectives import Objectives
 from drill.verdicts import Outcome, Verdict
 from recovery import Timeline, timeline
@@ -21,7 +19,7 @@ from reports._restore import outcome as what_came_back
 from reports._runbook import Phase, runbook
 from reports._scene import Scene
 from reports._summary import SERVICES, Reading, Summary
-from reports.figures import Drawn, figures, gantt
+from reports.figures import Drawn, figures, gantt, renamed
 
 MEASURES = {
     "data-restored": ("Recovery time (RTO)", "from the loss until the data was proven"),
@@ -259,15 +257,8 @@ def _pictures(summary: Summary, line: Timeline, number: int, *, book: bool) -> t
     found = [next(each for each in figures(scene, only=("phases",)))]
     if book:
         found.append(gantt(scene))
-    return tuple(_own(each, number) for each in found)
-
-
-def _own(drawn: Drawn, number: int) -> Drawn:
-    name = f"run{number}-{drawn.name}"
-    if isinstance(drawn.figure, Missing):
-        return replace(drawn, name=name)
-    svg = re.sub(rf"\b{drawn.name}-(wide|narrow)-", rf"{name}-\1-", str(drawn.figure.svg))
-    return Drawn(name, drawn.title, replace(drawn.figure, svg=Markup(svg)))  # noqa: S704 - our own SVG, as it was
+    # The links to what they are drawn from are in the run's own report.
+    return tuple(replace(renamed(each, f"run{number}"), sources=()) for each in found)
 
 
 def _deviations(summary: Summary) -> Iterator[str]:

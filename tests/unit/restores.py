@@ -187,7 +187,13 @@ def _journal(record: RunRecord) -> None:
     ended = {"status": "completed", "deviated": False, "run": ran, "rollbacks": []}
     record.write_json("journal.json", {**ended, "experiment": {"title": "t", "method": [action], "rollbacks": []}})
     for op in ("registered", "done"):
-        entry: dict[str, Any] = {"op": op, "id": "u1", "undo": "experiments.velero.undo", "arguments": {}, "t": START + 1}
+        entry: dict[str, Any] = {
+            "op": op,
+            "id": "u1",
+            "undo": "experiments.velero.undo",
+            "arguments": {},
+            "t": START + 1,
+        }
         undo_log._append(record.path / undo_log.FILE, entry)
 
 
