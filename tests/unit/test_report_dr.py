@@ -304,10 +304,3 @@ def test_a_browser_that_does_not_print_is_told(tmp_path: Path, monkeypatch: pyte
     page.write_text("<title>x</title>")
     with pytest.raises(pdf.PrintError, match="status 1"):
         pdf.print_page(page, tmp_path / "page.pdf")
-
-
-def test_the_file_that_the_readme_shows_is_a_good_one() -> None:
-    """Who copies it has a file that works."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    shown = readme.partition("```yaml\ntitle: Recovery exercise")[2].partition("```")[0]
-    assert Details.model_validate(yaml.safe_load(f"title: Recovery exercise{shown}")).retest is not None
