@@ -74,3 +74,10 @@ def test_the_fault_is_bounded_by_its_scenario(tmp_path: Path, monkeypatch: pytes
     monkeypatch.syspath_prepend(str(tmp_path))
     drill = reader.read(tmp_path / "my-bounded-fault.yaml")
     assert drill.experiment["method"][0]["provider"]["arguments"]["max_pods"] == "50%"
+
+
+def test_the_examples_themselves_are_collected_by_nobody() -> None:
+    """`pytest scenarios/` is for scenarios, and these are none until they are copied."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--collect-only", str(scaffold._HERE)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, ran.stdout
