@@ -1,5 +1,7 @@
-"""What the rest of the house asks of an S3 object store: how to reach it, and what it holds, read only."""
+"""What the rest of the house asks of an S3 object store: how to reach it, what it holds, and to keep records."""
 
+import base64
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -83,14 +85,21 @@ class ObjectStore:
         """The boto3 client, for what is not here."""
 
     @classmethod
-    def connect(cls, settings: Settings, cluster: Cluster | None = None) -> Self:
-        """Make a client of the selected context's object store; asks the cluster for the keys, and no store yet.
+    def connect(
+        cls, settings: Settings, cluster: Cluster | None = None, target: ObjectStoreTarget | None = None
+    ) -> Self:
+        """Make a client of an object store; asks the cluster for the keys, and no store yet.
+
+        Args:
+            settings: whose context it is.
+            cluster: the same; None: connected where a Secret holds the keys.
+            target: which store; None: the context's own.
 
         Raises:
             UsageError: the context declares no object store.
             ClusterError: the Secret that holds a key can't be read.
         """
-        target = settings.object_store
+        target = target or settings.object_store
         if target.access_key is None or target.secret_key is None:
             return cls(target, client(target))
         cluster = cluster or Cluster.connect(settings)
@@ -150,6 +159,28 @@ class ObjectStore:
                 yield from body.iter_chunks(_PART)
             finally:
                 body.close()
+
+    def put(self, key: str, body: bytes, content_type: str, bucket: str | None = None) -> None:
+        """Keep an object, whole or not at all; one of the same name is replaced. S3 checks the content's MD5.
+
+        Raises:
+            ObjectMissingError: no such bucket.
+            ObjectStoreError: no answer, or another refusal.
+        """
+        bucket = bucket or self.target.bucket
+        digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+        with _answering(f"put {bucket}/{key}"):
+            self.s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type, ContentMD5=digest)
+
+    def delete(self, key: str, bucket: str | None = None) -> None:
+        """Delete an object; one that is gone is no error.
+
+        Raises:
+            ObjectStoreError: no answer, or a refusal.
+        """
+        bucket = bucket or self.target.bucket
+        with _answering(f"delete {bucket}/{key}"):
+            self.s3.delete_object(Bucket=bucket, Key=key)
 
 
 @contextmanager

@@ -171,6 +171,21 @@ class ObjectStoreTarget(BaseModel):
         return self
 
 
+class PublishTarget(ObjectStoreTarget):
+    """Where the records and reports of drills go: a bucket, by date, with a page of all of them."""
+
+    bucket: str = Field(pattern=_BUCKET, description="takes the records; it must exist, and is best not Velero's")
+    lakehouse: None = Field(default=None, description="not of this bucket")
+    prefix: str = Field(
+        default="drills",
+        pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$",
+        description="what all names begin with; nothing outside of it is ever deleted",
+    )
+    keep_days: int = Field(
+        default=400, ge=1, description="older runs are deleted when another is published, but the newest of a scenario"
+    )
+
+
 class VeleroTarget(BaseModel):
     """Where a context's Velero is, and what its backups are held to."""
 
@@ -321,6 +336,7 @@ class ContextSettings(BaseModel):
     object_store: ObjectStoreTarget | None = None
     velero: VeleroTarget | None = None
     trino: TrinoTarget | None = None
+    publish: PublishTarget | None = Field(default=None, description="where `drill publish` puts records")
     hooks: Hooks = Hooks()
     notify: Notify = Notify()
     helper_image: str | None = Field(
@@ -436,6 +452,15 @@ class Settings(BaseSettings):
             UsageError: the context declares none.
         """
         return self._declared(self.target.object_store, "object_store", "bucket")
+
+    @property
+    def publish(self) -> PublishTarget:
+        """Where the selected context's records go.
+
+        Raises:
+            UsageError: the context declares no such bucket.
+        """
+        return self._declared(self.target.publish, "publish", "bucket")
 
     @property
     def velero(self) -> VeleroTarget:

@@ -18,6 +18,7 @@ from drill.cli import (
     _lab,
     _metrics,
     _new,
+    _publish,
     _rbac,
     _record,
     _run,
@@ -46,6 +47,7 @@ for _commands in (
     _record,
     _lab,
     _metrics,
+    _publish,
 ):
     _commands.register(app)
 

@@ -1,0 +1,161 @@
+"""Records of drills in a bucket, by date, with a page of all of them: what scheduled drills leave behind.
+
+`<prefix>/<YYYY>/<MM>/<DD>/<scenario>/<UTC>/` has every file of a record, and `run.json`, put last, so that a run that
+is listed is whole. `<prefix>/index.html` is the page, made anew from what is there.
+"""
+
+import mimetypes
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from drill import clock
+from drill.errors import RecordIncompleteError
+from drill.object_store import ObjectStore
+from drill.record import RunRecord
+from drill.settings import PublishTarget
+from drill.verdicts import Outcome, overall
+from reports._templates import draw
+
+RUN, INDEX = "run.json", "index.html"
+_PLACE = re.compile(
+    r"^(?P<run>(?P<day>\d{4}/\d\d/\d\d)/(?P<scenario>[a-z0-9-]+)/(?P<stamp>[0-9TZa-f-]+))/(?P<file>.+)$"
+)
+_TYPES = {".jsonl": "application/x-ndjson", ".yaml": "application/yaml", ".log": "text/plain; charset=utf-8"}
+
+
+class Published(BaseModel):
+    """One run in the bucket, as its run.json has it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scenario: str
+    context: str
+    began: float
+    """Epoch seconds."""
+    seconds: float
+    outcome: Outcome
+    failed: tuple[str, ...]
+    """Checks that did not pass, in one line each."""
+    files: int
+    manifest_sha256: str | None
+    """None: it was not sealed."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What publishing came to."""
+
+    run: str
+    """Where the run is now, from the prefix."""
+    files: int
+    deleted: tuple[str, ...]
+    """Runs that were kept for long enough."""
+
+
+def publish(record: RunRecord, store: ObjectStore, target: PublishTarget) -> Done:
+    """Put a record into the bucket, delete what is too old, and make the page of all runs anew.
+
+    Raises:
+        RecordIncompleteError: it is no record, or has no start.
+        ObjectStoreError: the store refused or did not answer; a run that is half there is not listed.
+    """
+    started = record.first("run.started")
+    began = datetime.fromtimestamp(started.t, UTC)
+    run = f"{began:%Y/%m/%d}/{started.data['scenario']}/{record.path.name}"
+    files = sorted(path for path in record.path.rglob("*") if path.is_file())
+    for path in files:
+        name = path.relative_to(record.path).as_posix()
+        store.put(f"{target.prefix}/{run}/{name}", path.read_bytes(), _type(name))
+    told = _told(record, len(files))
+    store.put(f"{target.prefix}/{run}/{RUN}", told.model_dump_json(indent=2).encode(), _type(RUN))
+    deleted = _retain(store, target)
+    store.put(f"{target.prefix}/{INDEX}", page(store, target).encode(), "text/html; charset=utf-8")
+    return Done(run, len(files), deleted)
+
+
+def page(store: ObjectStore, target: PublishTarget) -> str:
+    """The page of all runs that are whole in the bucket, the newest first."""
+    runs: list[tuple[str, Published | None]] = []
+    for run in sorted(_runs(store, target), reverse=True):
+        try:
+            told = Published.model_validate_json(store.read(f"{target.prefix}/{run}/{RUN}"))
+        except ValidationError:
+            runs.append((run, None))
+        else:
+            runs.append((run, told))
+    runs.sort(key=lambda each: each[1].began if each[1] else 0.0, reverse=True)
+    newest: dict[tuple[str, str], str] = {}
+    for run, each in runs:
+        if each is not None:
+            newest.setdefault((each.scenario, each.context), run)
+    names = {"runs": runs, "newest": set(newest.values()), "made": clock.now(), "keep_days": target.keep_days}
+    return draw("history.html.j2", names)
+
+
+def _told(record: RunRecord, files: int) -> Published:
+    started = record.first("run.started")
+    try:
+        verdicts = record.verdicts
+        altered = bool(record.altered_files())
+    except RecordIncompleteError:  # not judged, or not sealed: the harness was killed
+        verdicts, altered = (), False
+    outcome = overall(verdicts)
+    reasons = [f"{each.check}: {each.reason}" for each in verdicts if each.outcome is not Outcome.PASS]
+    if not verdicts:
+        reasons = ["the run was not judged"]
+    if altered:
+        reasons.insert(0, "the record was changed after it was sealed")
+        outcome = Outcome.INCONCLUSIVE if outcome is Outcome.PASS else outcome
+    manifest = record.path / "manifest.json"
+    return Published(
+        scenario=str(started.data["scenario"]),
+        context=str(started.data["context"]),
+        began=started.t,
+        seconds=record.events[-1].t - started.t,
+        outcome=outcome,
+        failed=tuple(reasons),
+        files=files,
+        manifest_sha256=sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else None,
+    )
+
+
+def _runs(store: ObjectStore, target: PublishTarget) -> set[str]:
+    """The runs that are whole, from the prefix."""
+    return {run for run, files in _stored(store, target).items() if RUN in files}
+
+
+def _stored(store: ObjectStore, target: PublishTarget) -> dict[str, list[str]]:
+    """The files of each run below the prefix; what is not named as runs are is none of ours."""
+    found: dict[str, list[str]] = {}
+    for each in store.listed(f"{target.prefix}/"):
+        if place := _PLACE.match(each.key.removeprefix(f"{target.prefix}/")):
+            found.setdefault(place["run"], []).append(place["file"])
+    return found
+
+
+def _retain(store: ObjectStore, target: PublishTarget) -> tuple[str, ...]:
+    """Delete runs older than `keep_days`; the newest of each scenario stays, however old: it is what is known."""
+    stored = _stored(store, target)
+    newest: dict[str, str] = {}
+    for run in sorted(stored):
+        scenario = run.split("/")[3]
+        if RUN in stored[run]:
+            newest[scenario] = max(newest.get(scenario, ""), run)
+    limit = datetime.fromtimestamp(clock.now(), UTC) - timedelta(days=target.keep_days)
+    old = [run for run in sorted(stored) if run[:10] < f"{limit:%Y/%m/%d}" and run not in newest.values()]
+    for run in old:
+        # The first to go is what says that it is whole.
+        for file in sorted(stored[run], key=lambda name: name != RUN):
+            store.delete(f"{target.prefix}/{run}/{file}")
+    return tuple(old)
+
+
+def _type(name: str) -> str:
+    suffix = name[name.rfind(".") :] if "." in name else ""
+    if suffix == ".html":
+        return "text/html; charset=utf-8"
+    return _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
