@@ -165,6 +165,35 @@ def _drill(words: list[str]) -> list[str]:
     return _click(command, words) or _unknown_names(words)
 
 
+def in_prose(text: str) -> list[str]:
+    """What is wrong with commands of drill that stand in a sentence: they leave out what the sentence is not about."""
+    return [
+        f"`drill {said}`: {wrong}" for said in re.findall(r"`drill ([^`]+)`", text) for wrong in _named(said.split())
+    ]
+
+
+def _named(words: list[str]) -> Iterator[str]:
+    command = typer.main.get_command(app)
+    known = {option for each in command.params for option in each.opts}
+    while words and hasattr(command, "commands") and words[0] not in known:
+        if words[0] not in command.commands:
+            yield f"no command {words[0]}"
+            return
+        command, words = command.commands[words[0]], words[1:]
+        known |= {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
+    flags = (word.partition("=")[0].strip(",") for word in words if re.match(r"--?[a-z]", word))
+    yield from (f"no flag {flag}" for flag in flags if flag not in known)
+
+
+def help_examples() -> Iterator[tuple[str, str]]:
+    """The command lines that the help pages give as examples, each with its command."""
+    waiting: list[tuple[str, Any]] = [("drill", typer.main.get_command(app))]
+    while waiting:
+        name, command = waiting.pop()
+        yield from ((name, line) for line in re.findall(r"^\s*Example: (.*)$", command.help or "", re.MULTILINE))
+        waiting += [(f"{name} {each}", sub) for each, sub in getattr(command, "commands", {}).items()]
+
+
 def _chaos(words: list[str]) -> list[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of its own imports

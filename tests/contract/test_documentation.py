@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.documentation import PAGES, ROOT, Block, blocks, commands, problems
+from tests.contract.documentation import PAGES, ROOT, Block, blocks, commands, help_examples, in_prose, problems
 
 EXAMPLES = [block for page in PAGES for block in blocks(page)]
 ROOMS = ("drill", "experiments", "load", "scenarios")
@@ -17,6 +17,26 @@ _OURS = re.compile(r"(?<![\w.])/(?:root|work|home/\w+|tmp/w)\b")
 def test_an_example_works(block: Block, tmp_path: Path) -> None:
     """Commands and flags exist, data validates, Python runs; what can't be run here says why."""
     assert problems(block, tmp_path) == [], block.place
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_in_sentences_exist(page: Path) -> None:
+    """With the flags that are named."""
+    assert in_prose(re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)) == []
+
+
+def test_a_wrong_command_in_a_sentence_is_noticed() -> None:
+    """And what a sentence leaves out is none."""
+    assert in_prose("`drill run NAME`, `drill lab node`, `drill --version`, `drill report --dr RUNS`") == []
+    assert len(in_prose("`drill rum NAME` and `drill run --contxt x`")) == 2
+
+
+def test_the_examples_of_the_help_pages_work(tmp_path: Path) -> None:
+    """Those that `drill COMMAND --help` gives, and most commands give one."""
+    examples = list(help_examples())
+    assert len({name for name, _ in examples}) >= 20
+    wrong = {name: problems(Block(ROOT / "help", 0, "sh", line, ""), tmp_path) for name, line in examples}
+    assert {name: each for name, each in wrong.items() if each} == {}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
