@@ -5,28 +5,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recovery._check import Check, Finding, check, failed, passed, unsure
-    from recovery._judge import judge
+    from recovery._judge import expected, judge
+    from recovery._measures import Measure, measures
     from recovery._run import Run, timeline
     from recovery._timeline import Outage, Path, Service, Timeline
 
 __all__ = [
     "Check",
     "Finding",
+    "Measure",
     "Outage",
     "Path",
     "Run",
     "Service",
     "Timeline",
     "check",
+    "expected",
     "failed",
     "judge",
+    "measures",
     "passed",
     "timeline",
     "unsure",
 ]
 
 _HOMES = {
-    "judge": "recovery._judge",
+    **dict.fromkeys(("expected", "judge"), "recovery._judge"),
+    **dict.fromkeys(("Measure", "measures"), "recovery._measures"),
     **dict.fromkeys(("Run", "timeline"), "recovery._run"),
     **dict.fromkeys(("Check", "Finding", "check", "failed", "passed", "unsure"), "recovery._check"),
 }

@@ -101,20 +101,29 @@ def latency_p99(traffic: Traffic) -> Finding:
 
     A record that was never acknowledged took forever: it counts among the slowest.
     """
-    begin, end, series = traffic.run.baseline[0], traffic.load_end, traffic.series
-    acked = int(series.intended[math.ceil(begin - series.start) : math.floor(end - series.start)].sum())
-    never = sum(ledger.attempted - ledger.acked.count() for ledger in traffic.ledgers)
-    if acked == 0:
-        return unsure("Nothing was acknowledged after the baseline began.")
-    q = 0.99 * (acked + never) / acked
-    if q > 1:
+    p99, never = slowest_percent(traffic)
+    if math.isinf(p99):
         reason = f"{never:,} {traffic.noun}s, more than 1 %, were never acknowledged."
         return failed(reason, actual="no p99", never=never)
-    p99 = series.latency_between(q, begin, end)
     actual, objective = f"{p99:.3f} s", traffic.objectives.latency_p99
     if objective is not None and p99 > objective:
         return failed(f"The slowest 1 % of the {traffic.noun}s took longer than the objective allows.", actual)
     return passed(f"The slowest 1 % of the {traffic.noun}s aside, latency was within the objective.", actual)
+
+
+def slowest_percent(traffic: Traffic) -> tuple[float, int]:
+    """The p99 of the measured load, s, infinite where it has none; and how many records were never acknowledged.
+
+    Raises:
+        RecordIncompleteError: nothing was acknowledged after the baseline began.
+    """
+    begin, end, series = traffic.run.baseline[0], traffic.load_end, traffic.series
+    acked = int(series.intended[math.ceil(begin - series.start) : math.floor(end - series.start)].sum())
+    never = sum(ledger.attempted - ledger.acked.count() for ledger in traffic.ledgers)
+    if acked == 0:
+        raise RecordIncompleteError("nothing was acknowledged after the baseline began")
+    q = 0.99 * (acked + never) / acked
+    return (math.inf if q > 1 else series.latency_between(q, begin, end)), never
 
 
 def _with_own(objectives: Objectives, name: str, words: Callable[[float], str]) -> str | None:

@@ -1,8 +1,10 @@
 """All checks, and the judgement of a run by them."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 
 from drill.errors import RecordIncompleteError
+from drill.objectives import Objectives
 from drill.record import RunRecord
 from drill.verdicts import Verdict
 from recovery import _own
@@ -72,6 +74,22 @@ def _brought(run: Run) -> tuple[str, ...]:
     with suppress(RecordIncompleteError):
         return tuple(run.record.scenario.get("checks") or ())
     return ()
+
+
+def expected(objectives: Objectives, *, loaded: bool, own: Iterable[str] = ()) -> tuple[str, ...]:
+    """The names of the checks that a run held to `objectives` will be judged by, in their order, before it is made.
+
+    One of them may turn out to be about nothing that the run has, and then gives no verdict.
+
+    Args:
+        objectives: Of the scenario.
+        loaded: Whether it has clients.
+        own: The checks that it brings along, by their dotted names.
+    """
+    targets = ((each, each.target if isinstance(each.target, str) else each.target(objectives)) for each in CHECKS)
+    held = (each for each, target in targets if target is not None)
+    brought = (_own.name_of(name) for name in own)
+    return (*(each.name for each in held if loaded or each not in (*OF_CLIENTS, *OF_LOAD)), *brought)
 
 
 def _loaded(run: Run) -> bool:

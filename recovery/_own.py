@@ -30,5 +30,10 @@ def verdict(name: str, run: Run) -> Verdict | None:
         check = find(name)
     except UsageError as error:
         reason = f"The check can't be had: {error}."
-        return Verdict(check=name.rpartition(".")[2].replace("_", "-"), outcome=Outcome.INCONCLUSIVE, reason=reason)
+        return Verdict(check=name_of(name), outcome=Outcome.INCONCLUSIVE, reason=reason)
     return check(run)
+
+
+def name_of(name: str) -> str:
+    """What a check of a dotted name is called in verdicts."""
+    return name.rpartition(".")[2].replace("_", "-")

@@ -2,7 +2,23 @@
 
 from pathlib import Path
 
+import recovery
 from drill.record import RunRecord
+from drill.verdicts import Outcome, overall
+
+
+def conclude(record: RunRecord) -> Outcome:
+    """Judge a record anew and write into it all that follows: the verdicts, the page, the JUnit XML."""
+    record = RunRecord(record.path)  # what was read while the run went on is stale
+    verdicts = recovery.judge(record)
+    outcome = overall(verdicts)
+    record.write_json(
+        "verdicts.json",
+        {"outcome": outcome, "verdicts": [verdict.model_dump(mode="json") for verdict in verdicts]},
+    )
+    write(record)
+    record.write_text("junit.xml", junit(record))
+    return outcome
 
 
 def write(record: RunRecord) -> Path:

@@ -1,6 +1,7 @@
 """What the manifest says of a run besides its files: who, where, with which versions and settings."""
 
 import importlib.metadata
+import os
 import platform
 import shlex
 import sys
@@ -46,6 +47,10 @@ def facts(
             "platform": platform.platform(),
             "librdkafka": libversion()[0],
             **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        },
+        "harness": {
+            "cpus": len(os.sched_getaffinity(0)),
+            "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         },
         "cluster": identity,
         "configuration": {

@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -22,9 +23,11 @@ import recovery
 from drill import clock, lease, rollback
 from drill.cluster import Cluster
 from drill.errors import DrillError, InterruptedEarlyError, RecordIncompleteError
+from drill.exits import ExitCode
 from drill.interruption import InterruptedRunError, Interruption, deferred
 from drill.record import RECORD_VARIABLE, Event, RunRecord
 from drill.settings import Settings
+from drill.verdicts import Outcome
 from scenarios import _alerts
 from scenarios._child import Child
 from scenarios._desk import Desk
@@ -73,9 +76,34 @@ class Run:
     rollback_failed: tuple[str, ...] = ()
     error: str | None = None
 
+    def exit_code(self, judged: Outcome) -> ExitCode:
+        """What a command that ran it, and judged its record so, ends with: the gravest comes first."""
+        if self.rollback_failed:
+            return ExitCode.ROLLBACK_FAILED
+        if self.interrupted:
+            return ExitCode.INTERRUPTED
+        if self.error:
+            return ExitCode.HARNESS_ERROR
+        return judged.exit_code
 
-def run(drill: Drill, settings: Settings, say: Say, seed: int | None = None, witnesses: Sequence[Witness] = ()) -> Run:
+
+def run(
+    drill: Drill,
+    settings: Settings,
+    say: Say,
+    seed: int | None = None,
+    witnesses: Sequence[Witness] = (),
+    limit: tuple[float, str] | None = None,
+) -> Run:
     """Run one drill on the settings' cluster and seal its record.
+
+    Args:
+        drill: What to run.
+        settings: Where.
+        say: Who is told what the run is at.
+        seed: Of its random choices; None: another one each time.
+        witnesses: Who follows it.
+        limit: After so many seconds it is interrupted, for that reason, as a person would.
 
     Raises:
         UsageError: the context or a namespace is not declared drillable.
@@ -85,15 +113,30 @@ def run(drill: Drill, settings: Settings, say: Say, seed: int | None = None, wit
     cluster = Cluster.connect(settings)
     run_id = secrets.token_hex(8)
     holder = f"{os.environ.get('USER', 'drill')}@{os.uname().nodename} {drill.scenario.name} {run_id}"
-    with Interruption() as interruption:
+    with Interruption() as interruption, ExitStack() as timing:
         try:
             with lease.held(cluster.coordination, settings.target.lease_namespace, holder, interruption.from_thread):
                 record = RunRecord.create(settings.runs, drill.scenario.name)
+                if limit is not None:
+                    timing.enter_context(_limited(*limit, interruption))
                 return _Runner(
                     drill, settings, cluster, record, run_id, holder, seed, say, interruption, witnesses
                 ).run()
         except InterruptedRunError as error:
             raise InterruptedEarlyError(f"interrupted ({error}) before the drill began") from error
+
+
+@contextmanager
+def _limited(seconds: float, reason: str, interruption: Interruption) -> Iterator[None]:
+    """Interrupt the run when its time is over; what is being undone or put away by then goes on to its end."""
+    timer = threading.Timer(max(0.0, seconds), interruption.from_thread, (reason,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 class _Runner:

@@ -190,7 +190,7 @@ def report(
 def _performing() -> "Perform":
     """One scenario from its run to its report."""
     import reports  # noqa: PLC0415 - lazy
-    from drill.cli._judging import judge, tell_the_end  # noqa: PLC0415 - lazy
+    from drill.cli._judging import tell_the_end  # noqa: PLC0415 - lazy
     from drill.notify import Notifier  # noqa: PLC0415 - lazy
     from drill.record import RunRecord  # noqa: PLC0415 - lazy
     from drill.verdicts import WORST_FIRST  # noqa: PLC0415 - lazy
@@ -201,9 +201,7 @@ def _performing() -> "Perform":
         notifier = Notifier(chosen)
         done = runner.run(drill, chosen, tell, witnesses=(*witnesses, notifier))
         record = RunRecord(done.record.path)
-        outcome = judge(record)
-        reports.write(record)
-        record.write_text("junit.xml", reports.junit(record))
+        outcome = reports.conclude(record)
         tell_the_end(notifier, record, outcome)
         reasons = [*done.refusals, *([done.error] if done.error else [])]
         worst = min(record.verdicts, key=lambda each: WORST_FIRST.index(each.outcome), default=None)

@@ -4,35 +4,19 @@ from pathlib import Path
 
 import typer
 
-import recovery
 import reports
 from drill.cli._common import Output, print_json, say
 from drill.notify import Notifier
 from drill.record import RunRecord
-from drill.verdicts import Outcome, Verdict, overall
-
-
-def judge(record: RunRecord) -> Outcome:
-    """Judge the record anew and keep the verdicts in it."""
-    verdicts = recovery.judge(record)
-    outcome = overall(verdicts)
-    record.write_json(
-        "verdicts.json",
-        {"outcome": outcome, "verdicts": [verdict.model_dump(mode="json") for verdict in verdicts]},
-    )
-    return outcome
+from drill.verdicts import Outcome, Verdict
 
 
 def judge_and_report(record: RunRecord, *, output: Output, junit: Path | None) -> Outcome:
     """Judge, report, and tell the result on stdout."""
-    record = RunRecord(record.path)  # what was read while the run went on is stale
-    outcome = judge(record)
-    page = reports.write(record)
-    text = reports.junit(record)
-    record.write_text("junit.xml", text)
+    outcome = reports.conclude(record)
     if junit is not None:
-        junit.write_text(text)
-    tell(record, outcome, page, output)
+        junit.write_text((record.path / "junit.xml").read_text())
+    tell(RunRecord(record.path), outcome, record.path / "report.html", output)
     return outcome
 
 

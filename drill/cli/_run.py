@@ -5,7 +5,7 @@ import secrets
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -24,9 +24,6 @@ from drill.cli._common import (
 from drill.cli._lab import LAB_CONTEXT, lab_kubeconfig, on_the_lab
 from drill.errors import UsageError
 from drill.exits import ExitCode
-
-if TYPE_CHECKING:
-    from scenarios.runner import Run
 
 Seed = Annotated[int | None, typer.Option("--seed", help="Repeat an earlier run's random choices.")]
 Answers = Annotated[
@@ -102,17 +99,7 @@ def run(
             say(f"refused: {refusal}")
         if done.error:
             say(f"the harness broke: {done.error} (logs/failure.txt in the record)")
-        leave(_exit_code(done, outcome.exit_code))
-
-
-def _exit_code(done: "Run", judged: ExitCode) -> ExitCode:
-    if done.rollback_failed:
-        return ExitCode.ROLLBACK_FAILED
-    if done.interrupted:
-        return ExitCode.INTERRUPTED
-    if done.error:
-        return ExitCode.HARNESS_ERROR
-    return judged
+        leave(done.exit_code(outcome))
 
 
 def plan(

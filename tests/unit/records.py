@@ -486,6 +486,12 @@ def _scenario(rate: float, objectives: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _nodes() -> list[dict[str, Any]]:
+    """As `Cluster.identity` lists them."""
+    same = {"ready": True, "kubelet": "v1.35.4", "kernel": "6.1", "runtime": "containerd://1.6.20", "cpu": "2"}
+    return [{"name": f"node{number}", **same, "memory": "8388608Ki"} for number in (1, 2, 3)]
+
+
 def _facts() -> dict[str, Any]:
     return {
         "run_id": RUN_ID,
@@ -495,7 +501,8 @@ def _facts() -> dict[str, Any]:
         "exit": 0,
         "seed": 7,
         "versions": {"drill": "0.1.0", "python": "3.11.2", "chaostoolkit": "1.19.0", "kubernetes_server": "v1.35.4"},
-        "cluster": {"context": "drill-lab", "identity": "uid-kube-system", "server_version": "v1.35.4", "nodes": 3},
+        "harness": {"cpus": 2, "memory": 8 << 30},
+        "cluster": {"context": "drill-lab", "uid": "uid-kube-system", "server_version": "v1.35.4", "nodes": _nodes()},
         "configuration": {},
         "command": ["drill", "run", "broker-kill-leader"],
     }

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from drill.interruption import InterruptedRunError, Interruption, undisturbed
+from scenarios.runner import _limited
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -57,3 +58,16 @@ def test_nothing_cuts_an_undo_short() -> None:
         assert came == [signal.SIGUSR1]
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_run_is_interrupted_when_its_time_is_over() -> None:
+    """For the reason that it was given; a run that ends before is not."""
+    with Interruption() as interruption, _limited(3600, "too long", interruption):
+        pass
+    assert interruption.reason is None
+    with (
+        pytest.raises(InterruptedRunError, match="too long"),
+        Interruption() as interruption,
+        _limited(0, "too long", interruption),
+    ):
+        signal.pause()
