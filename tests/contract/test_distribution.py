@@ -18,7 +18,7 @@ from drill.exits import ExitCode
 from tests.unit.records import build_record
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("drill", "experiments", "load", "recovery", "scenarios", "reports", "lab")
+PACKAGES = ("drill", "experiments", "load", "recovery", "scenarios", "reports", "gate", "lab")
 OWN = ("DRILL_", "PYTHON")
 """Beginnings of the variables that would let a look at the checkout succeed instead."""
 

@@ -9,7 +9,7 @@ from drill.cli import app
 PRINTS = {"typer", "click", "rich", "shellingham", "pygments", "markdown_it", "mdurl", "annotated_doc", "attr"}
 """Packages of others that a help page is drawn with."""
 OF_TYPER = {"pydantic", "pydantic_core", "annotated_types", "typing_inspection", "typing_extensions"}
-ROOMS = {"experiments", "load", "recovery", "scenarios", "reports", "lab"}
+ROOMS = {"experiments", "load", "recovery", "scenarios", "reports", "gate", "lab"}
 REMEDY = "import it in the function that needs it (`# noqa: PLC0415 - lazy`), or `drill --help` is slow"
 PROBE = """
 import json, sys
