@@ -6,16 +6,16 @@ PYTHON ?= python3
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt 2>/dev/null | sha256sum | cut -c1-12)
 SCENARIO ?= broker-kill-leader
 
-.PHONY: drill test test-all lint unit cluster bench catalogue packages install lab-down clean
+.PHONY: drill test test-all lint unit cluster bench catalogue packages browser install lab-down clean
 
 drill: install ## bring the lab up, kill a Kafka broker under load, judge it, write the report
 	@exec $(BIN)/drill run $(SCENARIO) --lab
 
 # A gate that is red by chance is soon not believed: what fails on two busy cores is run once more, and told as such.
-test: install lint ## everything that CI runs
+test: install lint browser ## everything that CI runs
 	@exec $(BIN)/python -m pytest -m "not slow" --reruns 1 -rR
 
-test-all: install lint ## every test there is
+test-all: install lint browser ## every test there is
 	@exec $(BIN)/python -m pytest
 
 lint: install ## style, types, the layer contract
@@ -24,7 +24,7 @@ lint: install ## style, types, the layer contract
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: install ## the tests that need no cluster
+unit: install browser ## the tests that need no cluster
 	@exec $(BIN)/python -m pytest tests/unit tests/contract
 
 cluster: install ## the tests on the real lab
@@ -35,6 +35,14 @@ bench: install ## speed and memory, as ratios measured in one run
 
 catalogue: install ## write docs/catalogue.md anew, which is made of the code
 	@exec $(BIN)/drill catalogue docs/catalogue.md
+
+browser: install ## what the test of the pages' accessibility needs: a Chromium, and axe-core from npm
+	@missing=""; for tool in chromium npm; do command -v $$tool > /dev/null || missing="$$missing $$tool"; done; \
+	if [ -n "$$missing" ]; then \
+	  echo "installing Debian packages:$$missing" >&2; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >&2; \
+	fi
+	@$(BIN)/python -m tests.axe
 
 packages: ## install the Debian packages that the lab needs and that are missing
 	@missing="$$($(PYTHON) -m lab.packages)"; \
