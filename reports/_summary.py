@@ -10,9 +10,12 @@ from drill.ledger import streams
 from drill.record import RunRecord
 from drill.verdicts import Outcome, Verdict, overall
 from recovery.restores import CHECKS as OF_RESTORES
+from reports._format import duration
 from reports._measured import Missing, measured
 
 _PART = re.compile(r"(?:(?P<part>[a-z][a-z0-9-]*): )?(?P<least>at least )?(?P<value>[\d,]*\.?\d+) ?(?P<unit>\w+|%)?")
+MINUTES = 120.0
+"""From so many seconds on a time is said in minutes."""
 _UNITS = {"µs": 1e-6, "ms": 1e-3, "s": 1.0}
 SERVICES = {
     "kafka": "Kafka",
@@ -49,6 +52,13 @@ class Reading:
     at_least: bool
     outcome: Outcome
     estimated: bool
+
+    @property
+    def time(self) -> str:
+        """A time as people say it, no more exact than the verdict said it."""
+        if self.value is None:
+            return "not measured"
+        return f"{'at least ' if self.at_least else ''}{duration(self.value)}" if self.value >= MINUTES else self.text
 
 
 class Summary:

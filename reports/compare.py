@@ -183,7 +183,7 @@ def _judged(check: str) -> Callable[[Summary], dict[str, Number]]:
         return {
             summary.labels.get(each.service, each.service): Number(
                 None if each.at_least else each.value,
-                NONE if each.value is None else f"{duration(each.value)}{' (estimate)' if each.estimated else ''}",
+                f"{each.time}{' (estimate)' if each.estimated and each.value is not None else ''}",
             )
             for each in summary.readings(check)
         }

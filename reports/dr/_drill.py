@@ -32,6 +32,8 @@ MEASURES = {
     "phases-within-budget": ("Runbook in time", "phases within their budget"),
 }
 """The checks that are objectives in the sense of a recovery plan: what they are called, and what that means."""
+ASIDE = tuple(MEASURES[check][0] for check in ("client-outage", "phases-within-budget"))
+"""Measures that say more of a recovery time; the summary has them where they were not met."""
 
 TIMES = ("rto", "data-restored", "platform-restored", "rpo", "client-outage")
 _LIMIT = re.compile(r"(<=|>=) ([\d.]+) s\b")
@@ -85,6 +87,11 @@ class Drill:
     by_hand: tuple[str, ...]
     troubles: tuple[Verdict, ...]
     """The checks that did not pass, those that failed first."""
+
+    @property
+    def brief(self) -> str:
+        """The first clause of that, for a page on which there is little room."""
+        return re.split(r"(?<=\w)[;.](?:\s|$)", self.about, maxsplit=1)[0].rstrip(".") + "."
 
     @property
     def anchor(self) -> str:
@@ -211,7 +218,7 @@ def _actual(reading: Reading, verdict: Verdict) -> str:
     if reading.text == "not measured":
         return f"not measured: {verdict.reason}"
     if verdict.check in TIMES and reading.value is not None:
-        return f"{'at least ' if reading.at_least else ''}{duration(reading.value)}"
+        return reading.time
     return reading.text.replace("acknowledged", "confirmed")
 
 
@@ -254,7 +261,8 @@ def _pictures(summary: Summary, line: Timeline, number: int, *, book: bool) -> t
     record = summary.record
     hits = measured(record, lambda: faults(record))
     scene = Scene(record, line, () if isinstance(hits, Missing) else hits)
-    found = [next(each for each in figures(scene, only=("phases",)))]
+    # Where no clients ran, the runbook says all that the glance would.
+    found = list(figures(scene, only=("phases",))) if scene.loaded or not book else []
     if book:
         found.append(gantt(scene))
     # The links to what they are drawn from are in the run's own report.

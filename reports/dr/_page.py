@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from drill.verdicts import WORST_FIRST, Outcome
-from reports._format import duration
 from reports._measured import Missing
 from reports._summary import RTO, SERVICES, Summary
 from reports._templates import draw
 from reports.dr._details import Details
-from reports.dr._drill import Drill, Objective
+from reports.dr._drill import ASIDE, Drill, Objective
 from reports.dr._findings import Row, findings
 from reports.dr._standards import MAPPING
 
@@ -85,15 +84,20 @@ def page(
 
 
 def _short(rows: Sequence[Objective]) -> tuple[Objective, ...]:
-    """The objectives that fit on one page: services that share run, measure, target and outcome in one row."""
+    """The objectives that fit on one page: services that share run, measure, target and outcome in one row.
+
+    What was met and leadership does not ask for by itself is left to the section of all objectives.
+    """
     groups: dict[tuple[Any, ...], list[Objective]] = {}
     for row in rows:
+        if row.outcome is Outcome.PASS and row.measure in ASIDE:
+            continue
         groups.setdefault((row.anchor, row.measure, row.target, row.outcome, row.estimated), []).append(row)
     merged = [
         replace(
             found[0],
             service=", ".join(row.service.partition(" (")[0] for row in found),
-            actual="; ".join(row.actual for row in found),
+            actual="; ".join(row.actual.removesuffix(" confirmed") for row in found),
         )
         for found in groups.values()
     ]
@@ -154,5 +158,4 @@ def _before(summary: Summary, *, current: bool) -> Before:
 def _time(reading: Any) -> str:
     if reading is None or reading.value is None:
         return "not measured"
-    mark = " (estimate)" if reading.estimated else ""
-    return f"{'at least ' if reading.at_least else ''}{duration(reading.value)}{mark}"
+    return f"{reading.time}{' (estimate)' if reading.estimated else ''}"
