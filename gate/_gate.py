@@ -74,6 +74,8 @@ class Gate:
         self.file: profile.GateFile | None = None
         self.rows = Rows(config)
         self._others: dict[str, list[str]] = {}
+        places = (config.invocation_params.dir / arg.partition("::")[0] for arg in config.args)
+        self._folders = tuple(place.resolve() for place in places if place.is_dir())
         self._codes: set[ExitCode] = set()
         self._passed = 0
         self._stop: str | None = None
@@ -91,7 +93,9 @@ class Gate:
             return None
         kind = what_is(file_path, named=parent.session.isinitpath(file_path))
         if kind not in ("scenario", "profile"):
-            self._others.setdefault(kind, []).append(file_path.name)
+            # Pytest asks for what lies beside a file that was named, too.
+            if any(folder in file_path.parents for folder in self._folders):
+                self._others.setdefault(kind, []).append(file_path.name)
             return None
         made = (ScenarioFile if kind == "scenario" else ProfileFile).from_parent(parent, path=file_path)
         made.gate = self

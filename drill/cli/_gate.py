@@ -72,6 +72,8 @@ def gate(
     with tempfile.TemporaryDirectory() as scratch:
         kept = result or Path(scratch) / "result.json"
         arguments = [
+            # Pytest would rewrite the assertions of a plugin's whole distribution; some of this one is imported by now.
+            *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
             *("-p", "gate.plugin", "--drill-context", str(chosen.context), "--drill-runs", str(chosen.runs)),
             *(("--drill-kubeconfig", str(chosen.kubeconfig)) if chosen.kubeconfig else ()),
             *(("--junitxml", str(junit)) if junit else ()),

@@ -115,3 +115,14 @@ def test_it_judges_and_reports(drill: Path, tmp_path: Path) -> None:
     done = _run(drill, tmp_path, "judge", str(record.path))
     assert done.returncode == ExitCode.PASS, done.stderr
     assert "<svg" in (record.path / "report.html").read_text()
+
+
+def test_it_collects_a_gate(drill: Path, tmp_path: Path) -> None:
+    """The plugin is there, and a suite that makes errors of warnings is no trouble."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
+    (tmp_path / "drill.toml").write_text(
+        '[contexts.dev]\ndrillable = true\nnamespaces = ["kafka"]\nkafka = { bootstrap = "127.0.0.1:1" }\n'
+    )
+    done = _run(drill, tmp_path, "gate", "broker-kill", "--context", "dev", "--", "--collect-only", "-q", "-k", "rto")
+    assert done.returncode == ExitCode.PASS, done.stdout + done.stderr
+    assert "catalogue/broker-kill.yaml::rto" in done.stdout

@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -19,6 +20,7 @@ import reports
 from drill.cli import main
 from drill.errors import RefusedError
 from drill.exits import ExitCode
+from drill.interruption import InterruptedRunError, Interruption
 from drill.record import RunRecord
 from drill.verdicts import Outcome, overall
 from gate._drilled import RAN
@@ -380,6 +382,25 @@ def test_a_signal_between_drills_ends_the_gate(pytester: pytest.Pytester, play: 
     assert result.ret == ExitCode.INTERRUPTED
     assert (pytester.path / "junit.xml").exists()
     assert not ran
+
+
+def test_a_signal_within_a_drill_is_the_runners(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, play: Play
+) -> None:
+    """It undoes; then the gate ends, and whoever had the signal before has it again."""
+
+    def signalled(_limit: Any) -> dict[str, Any]:
+        with Interruption() as interruption, suppress(InterruptedRunError):
+            signal.raise_signal(signal.SIGINT)
+        return {**UNPROVEN, "interrupted": interruption.reason}
+
+    before = signal.getsignal(signal.SIGINT)
+    ran = play(a=signalled, b=PASSES)
+    assert pytester.path == Path.cwd()
+    assert _command(monkeypatch, "a.yaml", "b.yaml", "--context", "dev", "--junit", "junit.xml") == ExitCode.INTERRUPTED
+    assert ran == ["a"]
+    assert _cases(Path("junit.xml")).keys() >= {"a.yaml::record-intact"}
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 # -- tests in Python ---------------------------------------------------------------------------------------------------
