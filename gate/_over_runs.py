@@ -162,8 +162,6 @@ def _beside(
 
 def _incomparable(scenario: ScenarioResult, before: ScenarioResult, baseline: Baseline) -> str | None:
     """Why numbers of now and of the baseline mean nothing beside each other; None: they do."""
-    if not_passed := [each for each in before.runs if each.outcome is not Outcome.PASS]:
-        return f"{len(not_passed)} of the baseline's {_runs(len(before.runs))} did not pass: it is no measure of good."
     known = [run.conditions for run in (*scenario.runs, *before.runs)]
     if any(each is None for each in known):
         return "The conditions of a run are not in its record, so that nobody knows whether they were the same."

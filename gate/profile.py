@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from drill.errors import InputError, Mistake
+from drill.verdicts import Outcome
 from gate._result import Result, read_result
 from recovery import Measure
 from scenarios import reader
@@ -174,10 +175,12 @@ def read(path: Path, *, compare: bool = True) -> GateFile:
     if profile.baseline is not None and compare:
         place = ("baseline", "file")
         file = path.parent / profile.baseline.file
+        cure = f"Make it with `drill gate {path} --save-baseline`, on a release that is known to be good."
         try:
             baseline = read_result(file)
+            if baseline.outcome is not Outcome.PASS:
+                mistakes.append(document.mistake(place, f"{file} is of a gate that did not pass", cure))
         except FileNotFoundError:
-            cure = f"Make it with `drill gate {path} --save-baseline`, on a release that is known to be good."
             mistakes.append(document.mistake(place, f"{file} is not there", cure))
         except InputError as error:
             mistakes += error.mistakes

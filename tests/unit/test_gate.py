@@ -545,6 +545,30 @@ def test_other_conditions_can_not_be_compared(
         result.stdout.fnmatch_lines(["*Not measured in the same conditions: harness.cpus is 2, and was 4*"])
 
 
+@pytest.mark.usefixtures("with_baseline")
+def test_a_result_of_a_gate_that_did_not_pass_is_refused_as_a_baseline(pytester: pytest.Pytester, play: Play) -> None:
+    """Whoever put it there."""
+    ran = play(good=PASSES)
+    base = pytester.path / "base.json"
+    base.write_text(
+        re.sub(r'"outcome": "pass",\n  "exit_code": 0', '"outcome": "fail",\n  "exit_code": 1', base.read_text())
+    )
+    result = _run(pytester, "gate.yaml")
+    assert result.ret == ExitCode.USAGE
+    result.stdout.fnmatch_lines(["*gate.yaml:3: baseline.file: *is of a gate that did not pass*"])
+    assert ran == ["good"], "that of the baseline"
+
+
+@pytest.mark.usefixtures("with_baseline")
+def test_a_scenario_that_the_baseline_has_not_is_inconclusive(pytester: pytest.Pytester, play: Play) -> None:
+    """Nothing to compare with is no pass."""
+    play(good=PASSES, other=PASSES)
+    _profile(pytester, BASELINE.replace("[good.yaml]", "[other.yaml]"))
+    result = _run(pytester, "gate.yaml", "-k", "baseline")
+    assert result.ret == ExitCode.INCONCLUSIVE
+    result.stdout.fnmatch_lines(["*rto-against-baseline: INCONCLUSIVE: The baseline has no run of this scenario.*"])
+
+
 def test_a_gate_that_does_not_pass_is_no_baseline(pytester: pytest.Pytester, play: Play) -> None:
     """Nothing is written."""
     play(good=UNPROVEN)
