@@ -106,9 +106,10 @@ class Summary:
 
     @cached_property
     def restored(self) -> bool:
-        """Whether it is the drill of a restore."""
+        """Whether it is the drill of a restore: of a backup, or of lost objects."""
         goals = measured(self.record, lambda: self.record.objectives)
-        return not isinstance(goals, Missing) and goals.rpo is not None
+        held = not isinstance(goals, Missing) and goals.rpo is not None
+        return held or any(each.check in RESTORED for each in self.judged)
 
     @cached_property
     def systems(self) -> frozenset[str]:
@@ -124,6 +125,9 @@ class Summary:
         for event in effective:
             name = str((event.data.get("target") or {}).get("name", ""))
             found |= {system for hint, system in _HINTS.items() if hint in name}
+        target = measured(self.record, lambda: self.record.scenario.get("target") or {})
+        if not isinstance(target, Missing) and target.get("buckets"):
+            return frozenset(found | {"minio", "trino"})
         if self.restored:
             found |= {"velero"} | {_HINTS[hint] for hint in _HINTS if _proves(self.record, hint)}
         return frozenset(found)
@@ -191,6 +195,8 @@ def summaries(runs: Path) -> tuple[Summary, ...]:
     return tuple(sorted(found, key=lambda each: (each.record.path.name, each.scenario)))
 
 
-RTO = ("data-restored", "rto", "platform-restored")
+RESTORED = ("data-restored", "lakehouse-restored")
+"""The checks that hold a run to the proof of restored data."""
+RTO = (*RESTORED, "rto", "platform-restored")
 """The checks that hold a run to a recovery time, the one that says most first."""
 RESTORES = tuple(each.name for each in OF_RESTORES)

@@ -15,6 +15,7 @@ from reports._format import clock, duration, plain, words
 from reports._headline import what
 from reports._measured import Missing, measured
 from reports._objectives import room
+from reports._restore import Proof, restore
 from reports._restore import outcome as what_came_back
 from reports._runbook import Phase, runbook
 from reports._scene import Scene
@@ -23,11 +24,16 @@ from reports.figures import Drawn, figures, gantt, renamed
 
 MEASURES = {
     "data-restored": ("Recovery time (RTO)", "from the loss until the data was proven"),
+    "lakehouse-restored": ("Recovery time (RTO)", "from the loss until objects and answers were proven"),
     "rto": ("Recovery time (RTO)", "from the fault until its clients were served steadily"),
     "platform-restored": ("Recovery time of the platform", "until the slowest service served its clients"),
     "rpo": ("Data at risk (RPO)", "age of the backup at the loss"),
     "no-acked-record-lost": ("Confirmed data lost", "records, transactions or workflows that had been confirmed"),
+    "nothing-newer-lost": ("Data lost for good (RPO)", "what came back is what was there last"),
     "tables-as-backed-up": ("Data proven", "tables whose every row is as it was backed up"),
+    "kafka-records-kept": ("Data proven", "records that had been confirmed before the backup"),
+    "kafka-records-lost": ("Data lost since the backup", "records that no backup has, counted"),
+    "answer-the-same": ("Data proven", "rows of a query's answer as before"),
     "client-outage": ("Outage for clients", "the longest time without service"),
     "phases-within-budget": ("Runbook in time", "phases within their budget"),
 }
@@ -35,7 +41,7 @@ MEASURES = {
 ASIDE = tuple(MEASURES[check][0] for check in ("client-outage", "phases-within-budget"))
 """Measures that say more of a recovery time; the summary has them where they were not met."""
 
-TIMES = ("rto", "data-restored", "platform-restored", "rpo", "client-outage")
+TIMES = ("rto", "data-restored", "lakehouse-restored", "platform-restored", "rpo", "client-outage")
 _LIMIT = re.compile(r"(<=|>=) ([\d.]+) s\b")
 LOSS, NO_LOSS = "no-acked-record-lost", "none lost"
 
@@ -85,6 +91,9 @@ class Drill:
     alarms: tuple[Alarm, ...]
     deviations: tuple[str, ...]
     by_hand: tuple[str, ...]
+    proofs: tuple[Proof, ...]
+    """What was verified of restored data, and by what."""
+    unverified: tuple[str, ...]
     troubles: tuple[Verdict, ...]
     """The checks that did not pass, those that failed first."""
 
@@ -112,6 +121,8 @@ def drill(summary: Summary, number: int) -> Drill:
     instants = times(record) if summary.restored else None
     book = measured(record, lambda: runbook(record, known))
     rehearsed = None if isinstance(book, Missing) else book
+    told = measured(record, lambda: restore(record, summary.judged))
+    back = None if isinstance(told, Missing) else told
     troubles = [each for each in summary.judged if each.outcome is not Outcome.PASS]
     origin = instants.disaster if instants is not None else known.t0
     return Drill(
@@ -129,6 +140,8 @@ def drill(summary: Summary, number: int) -> Drill:
         alarms=alarms(record),
         deviations=tuple(_deviations(summary)),
         by_hand=tuple(_by_hand(summary)),
+        proofs=back.proofs if back else (),
+        unverified=back.unverified if back else (),
         troubles=tuple(sorted(troubles, key=lambda each: each.outcome is Outcome.INCONCLUSIVE)),
     )
 
@@ -141,6 +154,9 @@ def _owner(summary: Summary) -> str | None:
 def _result(summary: Summary, line: Timeline, instants: Times | None) -> str:
     """What came out, in words for somebody who has never seen a time line."""
     if instants is not None:
+        whole = next((each for each in summary.judged if each.check == "nothing-newer-lost"), None)
+        if whole is not None and instants.rto is not None and instants.rpo is None:
+            return f"The data was proven {duration(instants.rto)} after it was lost. {whole.reason}"
         return what_came_back(instants)
     if not line.services and line.outage is None:
         return (

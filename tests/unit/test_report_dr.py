@@ -303,3 +303,43 @@ def test_a_browser_that_does_not_print_is_told(tmp_path: Path, monkeypatch: pyte
     page.write_text("<title>x</title>")
     with pytest.raises(pdf.PrintError, match="status 1"):
         pdf.print_page(page, tmp_path / "page.pdf")
+
+
+def test_what_was_verified_and_what_was_not_is_there_for_each_restore(
+    exercise: tuple[RunRecord, RunRecord], tmp_path: Path
+) -> None:
+    """By what each proof was had; and that an estimate is no measured disaster."""
+    text = text_of(write(exercise, Details(), tmp_path / "dr"))
+    assert text.count("What was verified of the restored data, and by what.") == 1
+    assert "Every table read, its rows counted and summed" in text
+    assert "What was not verified Times of a real disaster" in text or "Roles' passwords and server settings." in text
+
+
+def test_lost_objects_of_a_bucket_are_a_restore_too(tmp_path: Path) -> None:
+    """Their recovery time is one; systems that were hit are the object store and who reads from it."""
+    record = judged(restore_record(tmp_path / "runs"))
+    scenario = {**record.scenario, "target": {"namespaces": ["data-platform"], "buckets": ["lakehouse"]}}
+    scenario["objectives"] = {"rto": 600}
+    record.write_text("scenario.yaml", yaml.safe_dump(scenario))
+    (record.path / "evidence" / "restore-backup.json").unlink()
+    told = [
+        {
+            "check": "lakehouse-restored",
+            "outcome": "pass",
+            "reason": "Proven.",
+            "target": "<= 600 s",
+            "actual": "48.0 s",
+        },
+        {
+            "check": "nothing-newer-lost",
+            "outcome": "pass",
+            "reason": "1 object came back.",
+            "target": "0 s",
+            "actual": "0 s",
+        },
+    ]
+    record.write_json("verdicts.json", {"verdicts": told})
+    text = text_of(write([RunRecord.open(record.path)], Details(), tmp_path / "dr"))
+    assert "The data was proven 48.00 s after it was lost. 1 object came back." in text
+    assert "Recovery time (RTO) from the loss until objects and answers were proven ≤ 10 min 00 s 48.0 s" in text
+    assert "Systems that drills touched Trino and the lakehouse, MinIO, the object store" in text
