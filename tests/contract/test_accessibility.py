@@ -1,21 +1,27 @@
 """Every kind of page in a real browser, under axe-core; and the report that is printed."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from moto import mock_aws
 
 import recovery
 import reports
+from drill import object_store
+from drill.object_store import ObjectStore
 from drill.record import RunRecord
-from reports import compare, dr, pdf, portfolio
+from drill.settings import PublishTarget
+from reports import compare, dr, gameday, pdf, portfolio, published
 from tests.axe import violations
+from tests.unit.gamedays import game_day_record
 from tests.unit.mixed import build_mixed
 from tests.unit.records import START, build_record
 from tests.unit.restores import restore_record
 
 DAY = 86_400.0
-PAGES = ("run", "mix", "restore", "dr", "portfolio", "compare")
+PAGES = ("run", "mix", "restore", "dr", "portfolio", "compare", "gameday", "published")
 SOON = ("restore", "dr", "portfolio")
 """Those that are looked at on every push: a browser takes two seconds for each."""
 
@@ -43,7 +49,22 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "dr": dr.write(found, dr.Details(), folder / "dr", history=[runs]),
         "portfolio": portfolio.write(runs, catalogue, into=folder / "p.html", now=START + DAY, fresh=90 * DAY),
         "compare": compare.write(compare.compare(good, failed), folder / "c.html"),
+        "gameday": gameday.write(game_day_record(runs, [(good, "pass"), (failed, "fail")])),
+        "published": history(found, folder / "index.html"),
     }
+
+
+def history(runs: Sequence[RunRecord], into: Path) -> Path:
+    """The page of a bucket with these runs, and one of which nothing can be read."""
+    target = PublishTarget(bucket="reports")
+    with mock_aws():
+        store = ObjectStore(target, object_store.client(target, "a", "b"))
+        store.s3.create_bucket(Bucket="reports")
+        store.put("drills/2025/06/14/node-loss/20250614T000000Z/run.json", b"{}", "application/json")
+        for each in runs:
+            published.publish(each, store, target)
+        into.write_bytes(store.read("drills/index.html"))
+    return into
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The screen of a game day: what clients get now, as a panel or as one line a change."""
 
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from drill import clock
 from drill.ledger import Ledger, LedgerHeader
 from drill.record import RunRecord
 from scenarios import reader
+from scenarios.gameday import _screen
 from scenarios.gameday import reader as days
 from scenarios.gameday._live import Clients, Live, Status
 from scenarios.gameday._screen import Screen
@@ -144,3 +147,19 @@ def test_without_a_terminal_a_change_is_one_line_and_a_number_alone_none(tmp_pat
     assert "commodities served 100%, 7,000/s, 3 waiting" in said[0]
     assert "\x1b" not in "".join(said)
     assert len((tmp_path / "screen.log").read_text().splitlines()) == 3
+
+
+def test_what_is_typed_beside_the_panel_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Key by key, on a real terminal's other end: mistakes are rubbed out, and the panel shows it as it grows."""
+    master, slave = os.openpty()
+    with os.fdopen(slave) as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        shown: list[str] = []
+        with _screen.keys():
+            os.write(master, b"note al\x7fll here\r")
+            assert _screen.typed_line(threading.Event(), shown.append) == "note all here"
+            over = threading.Event()
+            over.set()
+            assert _screen.typed_line(over, shown.append) is None
+        assert shown[-1] == "", "what was said is no longer being typed"
+    os.close(master)
