@@ -11,8 +11,8 @@ _SYSTEMS = (
     "hooks",
 )
 """Tables of a context, which are also the names of the modules that work on them."""
-_BESIDES = {"velero": ("object_store",)}
-"""What a system is of no use without."""
+_BESIDES = {"velero": ("object_store", "postgres")}
+"""What a system is of no use without: a restore is proven by PostgreSQL's data, and by what the bucket has of it."""
 
 
 def systems(drill: Drill) -> tuple[str, ...]:

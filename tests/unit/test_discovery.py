@@ -15,6 +15,7 @@ from drill.discovery._seen import groups
 from drill.discovery._systems import image_name
 from drill.exits import ExitCode
 from drill.settings import ContextSettings
+from load.plan import PROFILES
 from scenarios import needs, reader
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -306,6 +307,12 @@ def test_what_a_scenario_needs_is_told_by_its_loads_and_its_activities() -> None
     assert needs.systems(_drill("platform-down")) == ("kafka", "postgres", "dolphinscheduler")
     assert {"velero", "object_store", "postgres"} <= set(needs.systems(_drill("data-loss")))
     assert needs.workloads(_drill("runbook-crashloop")) == (("deployment/dolphinscheduler-api", "data-platform"),)
+
+
+def test_no_system_is_overlooked() -> None:
+    """Each that a load is on, and each that a context can declare, is one that a scenario may need."""
+    loads = {plan.system for plan in PROFILES.values()}
+    assert loads <= set(needs._SYSTEMS) <= ContextSettings.model_fields.keys()
 
 
 def _drill(name: str) -> reader.Drill:
