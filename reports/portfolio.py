@@ -171,7 +171,7 @@ def _cell(latest: Summary | None, system: str) -> Cell:
     readings = [each for check in RTO for each in latest.readings(check) if each.service == system]
     if readings:
         worst = next((each for each in readings if each.outcome is not Outcome.PASS), readings[0])
-        value = "" if worst.value is None else worst.time
+        value = "" if worst.value is None else worst.time.partition(" (")[0]
         return Cell(worst.outcome, f"{value}{' est.' if worst.estimated else ''}")
     if system in latest.systems:
         return Cell(latest.outcome, "")

@@ -125,12 +125,13 @@ def _next(details: Details, found: Sequence[Row], drills: Sequence[Drill]) -> tu
 def _earlier(drills: Sequence[Drill], history: Sequence[Summary]) -> tuple[tuple[str, tuple[Before, ...]], ...]:
     """For each scenario the drills up to these, the newest first."""
     told = []
-    ours = {drill.summary.record.path.resolve() for drill in drills}
+    ours = {drill.summary.identity for drill in drills}
     for name in dict.fromkeys(drill.summary.scenario for drill in drills):
         own = [drill.summary for drill in drills if drill.summary.scenario == name]
         last = max(_at(each) for each in own)
-        older = [each for each in history if each.scenario == name and each.record.path.resolve() not in ours]
-        older = [each for each in older if _at(each) <= last]
+        older = [each for each in history if each.scenario == name and each.identity not in ours]
+        # The same run may lie in two of the folders.
+        older = list({each.identity: each for each in older if _at(each) <= last}.values())
         found = sorted([*own, *older[-_EARLIER:]], key=_at, reverse=True)
         told.append((name, tuple(_before(each, current=each in own) for each in found)))
     return tuple(told)

@@ -131,7 +131,7 @@ def test_earlier_drills_of_the_same_scenario_are_compared(tmp_path: Path) -> Non
     """Those before it, in the order of time; one that is alone is said to be."""
     runs = tmp_path / "runs"
     first, second = judged(build_record(runs)), judged(build_record(runs))
-    text = text_of(write([second], Details(), tmp_path / "dr", history=[runs]))
+    text = text_of(write([second], Details(), tmp_path / "dr", history=[runs, runs]))
     assert text.count("UTC pass 6.31 s") + text.count("UTC (this report) pass 6.31 s") == 2
     alone = text_of(write([first], Details(), tmp_path / "alone"))
     assert "there is nothing to compare with" in alone
