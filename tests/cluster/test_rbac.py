@@ -29,14 +29,15 @@ def _manifest(family: str) -> Objects:
 
 @pytest.fixture
 def bound(lab_platform: Settings, tmp_path: Path) -> Iterator[Bound]:
-    """A context in which a manifest is in force; gives a kubeconfig of its account."""
+    """Puts a manifest in force for the time of a context."""
     admin = config.new_client_from_config(str(lab_platform.kubeconfig_file), context=lab_platform.context)
-    yield lambda objects: _in_force(admin, lab_platform, tmp_path, objects)
+    yield lambda objects: in_force(admin, lab_platform, tmp_path, objects)
     admin.rest_client.pool_manager.clear()
 
 
 @contextmanager
-def _in_force(admin: client.ApiClient, settings: Settings, folder: Path, objects: Objects) -> Iterator[Path]:
+def in_force(admin: client.ApiClient, settings: Settings, folder: Path, objects: Objects) -> Iterator[Path]:
+    """A manifest is in force; gives a kubeconfig of its account."""
     core = client.CoreV1Api(admin)
     utils.create_from_yaml(admin, yaml_objects=deepcopy(objects))
     try:
