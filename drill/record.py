@@ -24,7 +24,7 @@ from drill.objectives import Objectives
 from drill.verdicts import Verdict
 
 RECORD_VARIABLE = "DRILL_RECORD"
-DERIVED = ("manifest.json", "verdicts.json", "report.html", "junit.xml")
+DERIVED = ("manifest.json", "verdicts.json", "report.html", "report.pdf", "junit.xml")
 """Files that `drill judge` and `drill report` can make anew; the manifest's hashes leave them out."""
 
 T = TypeVar("T")

@@ -109,8 +109,9 @@ class Drill:
 
     @property
     def folder(self) -> str:
-        """Its evidence, inside the report's folder."""
-        return f"evidence/{self.summary.scenario}/{self.summary.record.path.name}"
+        """Its evidence, inside the report's folder; whatever a record calls itself, it never leads out of that."""
+        name = re.sub(r"[^A-Za-z0-9_-]+", "-", self.summary.scenario).strip("-") or "run"
+        return f"evidence/{name}/{self.summary.record.path.resolve().name}"
 
 
 def drill(summary: Summary, number: int) -> Drill:

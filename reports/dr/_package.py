@@ -59,6 +59,9 @@ def write(
     if len({each.folder for each in drills}) < len(drills):
         raise UsageError("the same run is named twice; name each run once")
     for each in drills:
+        if link := next((path for path in each.summary.record.path.rglob("*") if path.is_symlink()), None):
+            raise UsageError(f"{link}: a record has no links; what this one leads to is not its evidence")
+    for each in drills:
         shutil.copytree(each.summary.record.path, into / each.folder)
     if stated is not None:
         shutil.copyfile(stated, into / "evidence" / "details.yaml")

@@ -238,6 +238,29 @@ def test_evidence_is_never_mixed(tmp_path: Path) -> None:
         verify(tmp_path)
 
 
+def test_a_hostile_record_leads_nowhere(tmp_path: Path) -> None:
+    """A scenario that is called like a path stays in the folder, its words stay words, and a link is no evidence."""
+    record = judged(restore_record(tmp_path / "runs"))
+    bad = "../../../../out<script>alert(1)</script>"
+    record.write_text(
+        "scenario.yaml", yaml.safe_dump({**record.scenario, "name": bad, "description": bad, "owner": bad})
+    )
+    page = write([RunRecord.open(record.path)], Details(), tmp_path / "a" / "b" / "dr")
+    assert not Page(page.read_text()).all("script")
+    assert {path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("events.jsonl")} == {"runs", "a"}
+    (record.path / "evidence" / "more.json").symlink_to("/etc/hostname")
+    with pytest.raises(UsageError, match="a record has no links"):
+        write([RunRecord.open(record.path)], Details(), tmp_path / "linked")
+    assert not (tmp_path / "linked").exists()
+
+
+def test_a_printed_report_is_no_change_of_its_record(tmp_path: Path) -> None:
+    """It is made of the record, as the page is."""
+    record = judged(restore_record(tmp_path / "runs"))
+    (record.path / "report.pdf").write_bytes(b"%PDF")
+    assert verify(record.path) == ()
+
+
 def _run(*arguments: str | Path) -> tuple[int, str]:
     done = CliRunner().invoke(app, [str(each) for each in arguments])
     if isinstance(done.exception, DrillError):
