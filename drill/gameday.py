@@ -121,7 +121,10 @@ class GameDayRecord(RunRecord):
     @classmethod
     def begin(cls, runs: Path, name: str) -> Self:
         """Make the folder of a new game day below the folder of run records."""
-        return cls.create(runs / FOLDER, name)
+        record = cls.create(runs / FOLDER, name)
+        for empty in ("evidence", "load"):  # of a run; a day has its runs beside it
+            (record.path / empty).rmdir()
+        return record
 
     @classmethod
     def open(cls, path: Path) -> Self:

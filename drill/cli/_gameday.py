@@ -86,7 +86,8 @@ def run(
         led = leader.lead(agenda, chosen, record, source, _performing(), say, plain=plain)
     except InterruptedRunError:
         reports.gameday.write(record)
-        say(f"the record is kept; go on with: drill gameday run {file} --resume {record.path}")
+        where = f"--context {chosen.context} --resume {record.path}"
+        say(f"the record is kept; go on with: drill gameday run {file} {where}")
         raise
     page = reports.gameday.write(GameDayRecord(record.path))
     _tell(record, led.summary, page, output)

@@ -131,7 +131,9 @@ class _Leader:
         events = record.events if (record.path / "events.jsonl").is_file() else ()
         self.answered = {each.data["prompt"]: each.data for each in events if each.kind == "prompt.answered"}
         self.done = {each.data["step"] for each in events if each.kind in {"scenario.ended", "scenario.skipped"}}
-        self.kept = [each.data["prompt"] for each in events if each.kind.startswith("said.") and "prompt" in each.data]
+        self.kept = {
+            _said(each.data["prompt"], each.kind, each.data) for each in events if each.kind.startswith("said.")
+        }
         self.begun = [each.data for each in events if each.kind == "scenario.begun"]
         self.records = {each.data["step"]: each.data["run"] for each in events if each.kind == "scenario.record"}
         self.injected = {(each.data["step"], each.data["name"]) for each in events if each.kind == "inject.ended"}
@@ -343,8 +345,7 @@ class _Leader:
         self.emit("prompt.asked", prompt=key)
         for told in text.splitlines():
             self.say(told)
-        # A person goes on where they were; a file would say again what was kept before the interruption.
-        place = 0 if self.answers.attended else self.kept.count(key)
+        place = 0
         while True:
             try:
                 line = self.answers.line(prompt, place)
@@ -354,7 +355,9 @@ class _Leader:
                 continue
             if isinstance(line.means, Answer):
                 break
-            self._keep(key, line.means)
+            # A person goes on where they were; a file would say again what was kept before an interruption.
+            if self.answers.attended or _said(key, f"said.{line.means.kind}", line.means.data) not in self.kept:
+                self._keep(key, line.means)
             place += 1
         answer = line.means
         self.emit("prompt.answered", prompt=key, word=answer.word, reason=answer.reason, good=answer.good)
@@ -400,6 +403,11 @@ class _Leader:
     def emit(self, kind: str, **data: Any) -> None:
         """One event of the day's own time line."""
         self.record.emit(_SOURCE, kind, **data)
+
+
+def _said(prompt: str, kind: str, data: dict[str, Any]) -> tuple[str, str, str]:
+    """What makes a line the same as one that was kept already."""
+    return prompt, kind, str(data.get("text") or data.get("title"))
 
 
 def plan(agenda: Agenda, settings: Settings) -> list[dict[str, Any]]:

@@ -266,6 +266,20 @@ def test_what_an_interruption_left_is_gone_on_with(lab: Settings, tmp_path: Path
     assert _kinds(record).count("gameday.started") == 1
 
 
+def test_a_file_goes_on_with_what_a_person_began(lab: Settings, tmp_path: Path) -> None:
+    """What the person said is kept, and what the file says is said once, however often the day is gone on with."""
+    day, agenda = _day(tmp_path), reader.read(_day(tmp_path))
+    record = leader.begin(agenda, lab)
+    record.emit("gameday", "gameday.started", name=agenda.day.name, context="lab", attended=True, file_sha256="")
+    record.emit("gameday", "said.note", prompt="briefing", text="from a person")
+    record.emit("gameday", "said.note", prompt="briefing", text="all four are on the call")
+    led, _, _ = _lead(lab, day, _answers(tmp_path), Performer(), GameDayRecord(record.path))
+    assert led.exit_code is ExitCode.PASS
+    assert [each.text for each in led.summary.notes if each.at == "briefing"] == [
+        *("from a person", "all four are on the call"),
+    ]
+
+
 def test_a_day_that_is_over_or_another_file_is_not_gone_on_with(lab: Settings, tmp_path: Path) -> None:
     """Its record would say what never happened."""
     day, said = _day(tmp_path), _answers(tmp_path)
