@@ -48,7 +48,7 @@ def age(seconds: float) -> str:
 def offset(seconds: float) -> str:
     """Seconds since t0, signed: `+3.21 s`; from two hours on as a duration."""
     if abs(seconds) < 0.005:  # noqa: PLR2004 - nothing, at two decimals
-        return "0.00 s"
+        return "+0.00 s"
     if abs(seconds) >= 2 * HOUR:
         return duration(seconds) if seconds < 0 else f"+{duration(seconds)}"
     return f"{MINUS if seconds < 0 else '+'}{abs(seconds):.2f} s"
