@@ -62,6 +62,26 @@ def scratch_refusal(settings: Settings, namespace: str, now: datetime | None = N
     return _outside(target.windows, now or datetime.now(UTC)) or frozen(settings)
 
 
+def bucket_refusal(settings: Settings, buckets: Iterable[str]) -> str | None:
+    """Why no object of `buckets` may be damaged in the selected context's object store; None: it may.
+
+    Beside what `refusal` says of the context. The bucket of the backups is what everything else would be restored from.
+
+    Raises:
+        UsageError: the context declares no object store.
+    """
+    store = settings.object_store
+    for bucket in buckets:
+        if bucket == store.bucket:
+            return f"bucket {bucket!r} of context {settings.context!r} has the backups: nothing is ever damaged there"
+        if bucket not in store.drillable:
+            return (
+                f"bucket {bucket!r} is not declared drillable in context {settings.context!r} "
+                f"(object_store.drillable = {list(store.drillable)})"
+            )
+    return None
+
+
 def frozen(settings: Settings) -> str | None:
     """Why the freeze file refuses every drill; None: there is no such file."""
     file = settings.freeze_path

@@ -115,7 +115,7 @@ class ObjectStore:
             ObjectStoreError: no answer, or another refusal.
         """
         bucket = bucket or self.target.bucket
-        with _answering(f"objects of {bucket}/{prefix}"):
+        with answering(f"objects of {bucket}/{prefix}"):
             for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
                 for each in page.get("Contents", []):
                     yield StoredObject(each["Key"], each["Size"], each["ETag"].strip('"'), each["LastModified"])
@@ -153,7 +153,7 @@ class ObjectStore:
             ObjectStoreError: no answer, or another refusal; also in the middle, when the connection ends too early.
         """
         bucket = bucket or self.target.bucket
-        with _answering(f"object {bucket}/{key}"):
+        with answering(f"object {bucket}/{key}"):
             body = self.s3.get_object(Bucket=bucket, Key=key)["Body"]
             try:
                 yield from body.iter_chunks(_PART)
@@ -184,7 +184,7 @@ class ObjectStore:
 
 
 @contextmanager
-def _answering(request: str) -> Iterator[None]:
+def answering(request: str) -> Iterator[None]:
     """Turn what the client raises when the store refuses or stays silent into an ObjectStoreError."""
     try:
         yield

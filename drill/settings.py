@@ -158,6 +158,7 @@ class ObjectStoreTarget(BaseModel):
     region: str = "us-east-1"
     bucket: str = Field(pattern=_BUCKET, description="where Velero puts its backups")
     lakehouse: str | None = Field(default=None, pattern=_BUCKET, description="bucket of the lakehouse, if any")
+    drillable: tuple[str, ...] = Field(default=(), description="buckets whose objects a drill may delete or damage")
     access_key: SecretKey | None = Field(default=None, description="default: boto3's own ways (AWS_*, ~/.aws)")
     secret_key: SecretKey | None = Field(default=None, description="default: boto3's own ways (AWS_*, ~/.aws)")
     path_style: bool = Field(default=True, description="http://host/bucket, not http://bucket.host; MinIO wants it")
@@ -461,6 +462,15 @@ class Settings(BaseSettings):
             UsageError: the context declares no such bucket.
         """
         return self._declared(self.target.publish, "publish", "bucket")
+
+    @property
+    def lakehouse(self) -> str:
+        """The bucket of the selected context's lakehouse.
+
+        Raises:
+            UsageError: the context declares none.
+        """
+        return self._declared(self.object_store.lakehouse, "object_store", "lakehouse")
 
     @property
     def velero(self) -> VeleroTarget:

@@ -17,6 +17,8 @@ REGION = "us-east-1"
 VELERO = "velero"
 LAKEHOUSE = "lakehouse"
 BUCKETS = (VELERO, LAKEHOUSE)
+VERSIONED = (LAKEHOUSE,)
+"""Those that keep what is deleted or written over. A backup that has expired is to be gone."""
 
 
 def endpoint() -> str:
@@ -25,7 +27,7 @@ def endpoint() -> str:
 
 
 def create_buckets(kube: Path) -> None:
-    """Create those that are not there.
+    """Create those that are not there, and have the lakehouse's keep its objects' versions.
 
     Raises:
         LabError: MinIO refused.
@@ -56,6 +58,8 @@ def create_buckets(kube: Path) -> None:
         for name in BUCKETS:
             if name not in there:
                 client.create_bucket(Bucket=name)
+        for name in VERSIONED:
+            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     except (BotoCoreError, ClientError) as error:
         raise LabError(f"MinIO at {endpoint()} did not make the buckets: {error}") from error
     finally:

@@ -15,6 +15,7 @@ from lab._kubectl import kubectl
 from lab._lock import alone
 from lab._manifests import MANIFESTS, api_replicas, render
 from lab._parts import KAFKA, MINIO, TRINO, VELERO, Part, chosen, record, recorded
+from lab._prices import fill
 from lab._progress import Step, progress
 from lab._secrets import apply_secrets
 from lab._status import status
@@ -73,6 +74,8 @@ def up(nodes: int = 3, parts: Iterable[str] = (KAFKA.name,)) -> None:
         if TRINO in wanted:
             with step("Creating the lakehouse's catalogue"):
                 create_catalogue(plane.kube)
+            with step("Filling the lakehouse"):
+                fill()
         if VELERO in wanted:  # after its bucket: it looks for that once a minute only
             (velero,) = (extra for extra in extras if extra.part == VELERO)
             with step("Installing Velero"):

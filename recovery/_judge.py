@@ -26,6 +26,7 @@ from recovery._checks_records import (
 )
 from recovery._checks_stop import not_stopped
 from recovery._run import Run
+from recovery.lakehouse import CHECKS as LAKEHOUSE
 from recovery.restores import CHECKS as RESTORES
 
 OF_CLIENTS: tuple[Check, ...] = (
@@ -47,6 +48,7 @@ CHECKS: tuple[Check, ...] = (
     # what the platform promised
     *OF_CLIENTS,
     *RESTORES,
+    *LAKEHOUSE,
     phases_within_budget,
     cluster_healthy_after,
     steady_state,

@@ -34,6 +34,7 @@ class Target(_Model):
     """Where faults may land. The context comes from the settings, so that one scenario fits every cluster."""
 
     namespaces: Namespaces = Field(min_length=1, description="namespaces that the experiment touches, by their names")
+    buckets: tuple[Text, ...] = Field(default=(), description="buckets whose objects the experiment damages")
     scratch: Namespace | None = Field(
         default=None,
         description="a namespace that is not there, and that the drill makes and deletes; with it nothing else is "
@@ -64,6 +65,7 @@ class BlastRadius(_Model):
     max_brokers_down: int = Field(default=1, ge=0, description="brokers that may be down at the same time")
     max_pods: Share = Field(default=1, description="pods of a workload that may be hit at once: a count, or 33%")
     max_nodes: int = Field(default=1, ge=0, description="nodes that may be unavailable at the same time")
+    max_objects: Share = Field(default=1, description="data files of a table that may be damaged: a count, or 10%")
     max_sessions: Share = Field(default="100%", description="PostgreSQL sessions that may be taken: a count, or 80%")
 
 
@@ -98,8 +100,9 @@ class Scenario(_Model):
         """A restore is proven by the data that is there afterwards; all else by what clients saw."""
         if value != ():
             return validate(value)
-        objectives = info.data.get("objectives")
-        if objectives is not None and objectives.rpo is None:
+        objectives, target = info.data.get("objectives"), info.data.get("target")
+        of_data = target is not None and target.buckets
+        if objectives is not None and objectives.rpo is None and not of_data:
             raise PydanticCustomError("missing", "no load: without clients there is nothing to measure")
         return ()
 

@@ -51,6 +51,8 @@ def guard(scenario: Scenario, settings: Settings) -> None:
         else may_not.scratch_refusal(settings, scratch)
     ):
         raise UsageError(f"{scenario.name}: {reason}")
+    if scenario.target.buckets and (reason := may_not.bucket_refusal(settings, scenario.target.buckets)):
+        raise UsageError(f"{scenario.name}: {reason}")
     services = involved(scenario, settings)
     # A brake that could not be read is refused before anything begins.
     if scenario.stop.promql:
@@ -98,8 +100,14 @@ def preflight(
 
 
 def _targets(scenario: Scenario, plan: experiments.Plan) -> Check:
-    # A node is in no namespace; the pods on it that a fault would hit are targets of their own.
-    placed = [target for target in plan.targets if target["kind"] != "Node"]
+    strange = [
+        each for each in plan.targets if each["kind"] == "Object" and each["bucket"] not in scenario.target.buckets
+    ]
+    if strange:
+        names = ", ".join(map(_name, strange))
+        return Check("targets", ok=False, detail=f"outside of the scenario's target.buckets: {names}")
+    # A node and an object are in no namespace; the pods on a node that a fault would hit are targets of their own.
+    placed = [target for target in plan.targets if target["kind"] not in {"Node", "Object"}]
     scratch = scenario.target.scratch
     allowed, where = (
         (scenario.target.namespaces, "target.namespaces") if scratch is None else ((scratch,), "target.scratch")
@@ -155,5 +163,5 @@ def _own_permissions(settings: Settings) -> tuple[Permission, ...]:
 
 def _name(target: dict[str, Any]) -> str:
     broker = f" (broker {target['broker']})" if target.get("broker") is not None else ""
-    where = f"{namespace}/" if (namespace := target.get("namespace")) else ""
+    where = f"{home}/" if (home := target.get("namespace") or target.get("bucket")) else ""
     return f"{target.get('kind')} {where}{target.get('name')}{broker}"

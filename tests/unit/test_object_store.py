@@ -61,7 +61,7 @@ def test_wrong_keys_are_told_apart(code: str) -> None:
     """Wrong keys are a refusal, not an absence."""
     from botocore.exceptions import ClientError  # noqa: PLC0415 - only here
 
-    with pytest.raises(ObjectStoreRefusedError), object_store._answering("it"):
+    with pytest.raises(ObjectStoreRefusedError), object_store.answering("it"):
         raise ClientError({"Error": {"Code": code, "Message": "no"}}, "ListObjectsV2")
 
 
