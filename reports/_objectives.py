@@ -10,6 +10,8 @@ from reports._format import MINUS
 
 NAMES = {
     "data-restored": "Recovery time, loss to data proven (RTO)",
+    "lakehouse-restored": "Recovery time, loss to data proven (RTO)",
+    "nothing-newer-lost": "Data lost for good (RPO)",
     "rpo": "Data at risk, age of the backup (RPO)",
     "no-acked-record-lost": "Acknowledged records lost",
     "duplicates": "Records seen twice",

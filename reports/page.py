@@ -14,6 +14,9 @@ from reports._environment import environment, manifest_digest, preflight, reprod
 from reports._events import event_log
 from reports._faults import faults
 from reports._headline import KeyFigure, key_figures, reasons, sentence, stopped, what
+from reports._lakehouse import Lakehouse, lakehouse
+from reports._lakehouse import key_figures as of_lakehouse
+from reports._lakehouse import outcome as what_was_lost
 from reports._limits import limits
 from reports._measured import Missing, measured
 from reports._objectives import not_set, objectives
@@ -58,10 +61,17 @@ def view(record: RunRecord) -> dict[str, Any]:
     views, told = measured(record, lambda: scene.views), accounts(record, scene)
     accounted = tuple(each for each in told if each.accounted)
     restored = measured(record, lambda: restore(record, judged))
+    objects = measured(record, lambda: lakehouse(record, judged))
 
     def key() -> tuple[KeyFigure, ...]:
         of_data = of_restore(restored, judged) if isinstance(restored, Restore) else ()
+        of_data += of_lakehouse(judged) if isinstance(objects, Lakehouse) else ()
         return of_data + (key_figures(record, line, goals, accounted, views) if scene.loaded else ())
+
+    def said() -> str:
+        if isinstance(objects, Lakehouse) and not scene.loaded:
+            return f"{what(record)}. {what_was_lost(judged)}{stopped(record)}"
+        return _sentence(record, line, accounted, restored, loaded=scene.loaded)
 
     return {
         "record": record,
@@ -69,7 +79,7 @@ def view(record: RunRecord) -> dict[str, Any]:
         "alarms": alarms(record),
         "outcome": outcome,
         "verdicts": verdicts,
-        "sentence": measured(record, lambda: _sentence(record, line, accounted, restored, loaded=scene.loaded)),
+        "sentence": measured(record, said),
         "outcomes": {verdict.check: verdict.outcome for verdict in judged},
         "reasons": reasons(judged, outcome),
         "counts": {each: sum(verdict.outcome is each for verdict in judged) for each in Outcome},
@@ -79,6 +89,7 @@ def view(record: RunRecord) -> dict[str, Any]:
         "timeline": times,
         "instants": _instants(line, part.lower(), restored, loaded=scene.loaded),
         "restore": restored,
+        "lakehouse": objects,
         "loaded": scene.loaded,
         "figures": figures(scene),
         "runbook": measured(record, lambda: runbook(record, line)),

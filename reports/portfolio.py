@@ -29,7 +29,7 @@ RUNBOOKS: dict[str, tuple[str, ...]] = {
     "Trino queries are slow": ("trino-slow", "slow-trino", "trino-latency", "trino-slow-queries"),
     "PostgreSQL's connections are used up": ("pool-exhausted",),
     "Emergency: the platform is down": ("platform-down",),
-    "Emergency: data may be lost": ("data-loss", "restore-drill"),
+    "Emergency: data may be lost": ("data-loss", "restore-drill", "object-store-loss"),
 }
 """The platform's runbooks, and what drills call them."""
 

@@ -27,6 +27,8 @@ def systems(drill: Drill) -> tuple[str, ...]:
         for argument in ("select", "answering"):  # of what takes several systems at once
             listed = provider.get("arguments", {}).get(argument)
             named |= {each for each in listed if each in _SYSTEMS} if isinstance(listed, list) else set()
+    if drill.scenario.target.buckets:
+        named.add("object_store")
     named |= {other for name in named for other in _BESIDES.get(name, ())}
     return tuple(name for name in _SYSTEMS if name in named)
 
@@ -47,6 +49,9 @@ def _lacking(drill: Drill, context: ContextSettings) -> Iterator[str]:
             yield "restore_drills = true"
     elif missing := [each for each in target.namespaces if each not in context.namespaces]:
         yield f"other `target.namespaces`: {', '.join(missing)} is not among the context's namespaces"
+    open_buckets = context.object_store.drillable if context.object_store else ()
+    if closed := [each for each in target.buckets if each not in open_buckets]:
+        yield f"other `target.buckets`: {', '.join(closed)} is not among the object_store's drillable ones"
     if context.helper_image is None and any("network" in each["module"].split(".") for each in _providers(drill)):
         yield "a helper_image"
 

@@ -98,11 +98,14 @@ def _scenarios() -> Iterator[Row]:
 
 def _objectives(scenario: "Scenario") -> Iterator[str]:
     """The objectives as the checks that judge them say them."""
-    from recovery._judge import CHECKS, OF_CLIENTS, OF_LOAD  # noqa: PLC0415 - lazy
+    from recovery._judge import CHECKS, LAKEHOUSE, OF_CLIENTS, OF_LOAD  # noqa: PLC0415 - lazy
 
     judged = [each for each in CHECKS if each not in OF_LOAD and (scenario.load or each not in OF_CLIENTS)]
     for check in judged:
-        if callable(check.target) and (target := check.target(scenario.objectives)) is not None:
+        if check in LAKEHOUSE and not scenario.target.buckets:
+            continue
+        target = check.target if isinstance(check.target, str) else check.target(scenario.objectives)
+        if target is not None and (callable(check.target) or check in LAKEHOUSE):
             yield f"`{check.name}` {_plain(target)}"
 
 

@@ -130,7 +130,7 @@ def record_of(tmp_path: Path, pieces: Evidence, *, proven: bool = True, rto: flo
     record.write_text("scenario.yaml", yaml.safe_dump(scenario))
     for name, content in pieces.items():
         record.write_evidence(f"lakehouse-{name}", content)
-    record.emit("runner", "run.started", at=LOST - 60)
+    record.emit("runner", "run.started", at=LOST - 60, context="here")
     record.emit("experiment", "fault.effective", at=LOST + 1, since=LOST, target={"name": HIT}, proof={})
     outcome = {"seconds": 3.0, "ok": proven, "reason": None if proven else "no"}
     record.emit("experiment", "phase.ended", at=PROVEN, phase="prove", budget=300, **outcome)
