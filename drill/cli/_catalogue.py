@@ -98,7 +98,8 @@ def _scenarios() -> Iterator[Row]:
 
 def _objectives(scenario: "Scenario") -> Iterator[str]:
     """The objectives as the checks that judge them say them."""
-    from recovery._judge import CHECKS, LAKEHOUSE, OF_CLIENTS, OF_LOAD  # noqa: PLC0415 - lazy
+    from recovery._judge import CHECKS, OF_CLIENTS, OF_LOAD  # noqa: PLC0415 - lazy
+    from recovery.lakehouse import CHECKS as LAKEHOUSE  # noqa: PLC0415 - lazy
 
     judged = [each for each in CHECKS if each not in OF_LOAD and (scenario.load or each not in OF_CLIENTS)]
     for check in judged:
