@@ -137,7 +137,7 @@ class ObjectStore:
             ObjectStoreError: no answer, or another refusal.
         """
         bucket = bucket or self.target.bucket
-        with _answering(f"object {bucket}/{key}"):
+        with answering(f"object {bucket}/{key}"):
             span = f"bytes={offset}-{offset + length - 1}"
             body = self.s3.get_object(Bucket=bucket, Key=key, Range=span)["Body"]
             try:

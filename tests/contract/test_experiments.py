@@ -29,7 +29,9 @@ SHIPPED = {
     "rolling-broker-kill",
     "two-brokers-down",
 }
-SELECTING = {"select", "topic", "workload", "pod", "node", "nodes", "namespace", "table", "selector", "source", "server"}
+SELECTING = {"select", "topic", "workload", "pod", "node", "nodes", "namespace", "selector", "source", "server"} | {
+    "table"
+}
 """Parameters by which a fault is told what to hit."""
 UNSELECTED = {"kill_each_broker"}
 """Faults that hit each of their system by design."""
