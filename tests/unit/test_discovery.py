@@ -302,6 +302,18 @@ def test_scenarios_fit_by_what_they_need() -> None:
     assert "hooks that stop and start a node" in needs.lacking(_drill("node-loss"), base)
 
 
+def test_a_bucket_has_to_be_declared_drillable() -> None:
+    """As a namespace has to be."""
+    store = {"bucket": "velero", "lakehouse": "lake"}
+    declared = {"namespaces": ["data-platform"], "trino": {"url": "http://t:1"}, "object_store": store}
+    closed = ContextSettings.model_validate(declared)
+    (said,) = needs.lacking(_drill("object-store-loss"), closed)
+    assert "lakehouse is not among the object_store's drillable ones" in said
+    opened = ContextSettings.model_validate(declared | {"object_store": store | {"drillable": ["lakehouse"]}})
+    assert needs.lacking(_drill("object-store-loss"), opened) == ()
+    assert needs.systems(_drill("object-store-loss")) == ("trino", "object_store")
+
+
 def test_what_a_scenario_needs_is_told_by_its_loads_and_its_activities() -> None:
     """With what a system is of no use without."""
     assert needs.systems(_drill("platform-down")) == ("kafka", "postgres", "dolphinscheduler")

@@ -86,6 +86,13 @@ class Store:
     def __init__(self, *there: str) -> None:
         self.buckets = list(there)
         self.closed = False
+        self.versioned: set[str] = set()
+
+    def put_bucket_versioning(self, Bucket: str, VersioningConfiguration: dict[str, str]) -> None:  # noqa: N803
+        """Of a bucket that is there."""
+        assert Bucket in self.buckets
+        assert VersioningConfiguration == {"Status": "Enabled"}
+        self.versioned.add(Bucket)
 
     def list_buckets(self) -> dict[str, Any]:
         """As the API has it."""
@@ -118,9 +125,10 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 
 def test_buckets_that_lack_are_made(store: Store) -> None:
-    """And those that are there are left alone."""
+    """And those that are there are left alone; only the lakehouse's keeps what is deleted."""
     _buckets.create_buckets(Path("kube"))
     assert store.buckets == ["velero", "lakehouse"]
+    assert store.versioned == {"lakehouse"}
     _buckets.create_buckets(Path("kube"))
 
 

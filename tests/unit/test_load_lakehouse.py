@@ -8,6 +8,7 @@ import pytest
 from drill.errors import UsageError
 from drill.settings import TrinoTarget
 from drill.trino import Trino, TrinoUnreachableError
+from lab import _prices
 from load import lakehouse
 from load._codec import Encoder
 from load.lakehouse import Loaded, Range, RangeUnreadableError, UnfitError, parse
@@ -203,3 +204,23 @@ def test_nobody_there_is_said_so() -> None:
     """With the address, as one line."""
     with pytest.raises(TrinoUnreachableError, match=r"^http://127\.0\.0\.1:9: [^\n]+$"):
         Trino(TrinoTarget(url="http://127.0.0.1:9")).rows("SELECT 1")
+
+
+def test_the_labs_prices_are_the_flows_own() -> None:
+    """The table that a lab has from the start is the one that the flow goes on filling."""
+    assert ", ".join(f"{name} {kind}" for name, kind in lakehouse._COLUMNS.items()) == _prices.COLUMNS
+    assert f"CREATE TABLE IF NOT EXISTS {lakehouse.TABLE} " in _prices._TABLE
+
+
+@pytest.mark.parametrize(("rows", "filled"), [(0, True), (2400, False)])
+def test_the_labs_prices_are_filled_once(rows: int, filled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever has been loaded since stays, and is not there twice."""
+    asked: list[str] = []
+
+    def answer(statement: str) -> list[list[int]]:
+        asked.append(statement.split(maxsplit=1)[0])
+        return [[rows]] if "FROM prices" in statement else [[1]]
+
+    monkeypatch.setattr(_prices, "_rows", answer)
+    _prices.fill()
+    assert ("INSERT" in asked) is filled

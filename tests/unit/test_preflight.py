@@ -193,3 +193,24 @@ def test_missing_permissions_are_named(lab: Settings) -> None:
     assert "delete pods in kafka" in refusal
     assert "update leases" in refusal
     assert "docs/rbac" in refusal
+
+
+def test_an_object_is_held_to_the_scenarios_buckets(lab: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in no namespace; one of another bucket is refused."""
+    drill = reader.read(reader.find("object-store-loss"))
+    for bucket, ok in (("lakehouse", True), ("raw", False)):
+        target = {"kind": "Object", "bucket": bucket, "name": "data/a.parquet"}
+        monkeypatch.setattr(experiments, "plan", lambda _, target=target: experiments.Plan((target,), ()))
+        found = module.preflight(drill, lab, _Cluster())  # type: ignore[arg-type]
+        (check,) = [each for each in found.checks if each.name == "targets"]
+        assert check.ok is ok
+        assert f"{bucket}/data/a.parquet" in check.detail
+    with pytest.raises(UsageError, match="object_store"):
+        module.guard(drill.scenario, _with(lab, namespaces=("data-platform",)))
+    store = settings.ObjectStoreTarget(bucket="velero", drillable=("raw",))
+    with pytest.raises(UsageError, match="bucket 'lakehouse' is not declared drillable"):
+        module.guard(drill.scenario, _with(lab, namespaces=("data-platform",), object_store=store))
+
+
+def _with(lab: Settings, **changes: Any) -> Settings:
+    return lab.model_copy(update={"contexts": {"lab": lab.target.model_copy(update=changes)}})
