@@ -169,7 +169,7 @@ class ObjectStore:
         """
         bucket = bucket or self.target.bucket
         digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
-        with _answering(f"put {bucket}/{key}"):
+        with answering(f"put {bucket}/{key}"):
             self.s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type, ContentMD5=digest)
 
     def delete(self, key: str, bucket: str | None = None) -> None:
@@ -179,7 +179,7 @@ class ObjectStore:
             ObjectStoreError: no answer, or a refusal.
         """
         bucket = bucket or self.target.bucket
-        with _answering(f"delete {bucket}/{key}"):
+        with answering(f"delete {bucket}/{key}"):
             self.s3.delete_object(Bucket=bucket, Key=key)
 
 
