@@ -53,8 +53,15 @@ def fill(timeout: float = 240) -> None:
     from trino.exceptions import Error  # noqa: PLC0415
 
     workers = "SELECT count(*) FROM system.runtime.nodes WHERE state = 'active' AND NOT coordinator"
+
+    def worker() -> bool:
+        try:
+            return bool(_rows(workers)[0][0])
+        except (Error, requests.RequestException):  # it is Ready before each node leads to it
+            return False
+
+    until(worker, timeout=timeout, what=f"a worker of Trino at {url()}")
     try:
-        until(lambda: _rows(workers)[0][0], timeout=timeout, what=f"a worker of Trino at {url()}")
         _rows("CREATE SCHEMA IF NOT EXISTS lakehouse")
         _rows(_TABLE)
         if _rows("SELECT count(*) FROM prices") == [[0]]:

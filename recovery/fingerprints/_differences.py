@@ -10,6 +10,8 @@ _SHOWN = 5
 """Differences in a verdict's sentence; all of them are in its details."""
 _LONGEST = 160
 """Characters of one difference in a verdict's sentence."""
+_NAMED = 40
+"""Characters of a name's end by which it can be told from others."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,11 @@ class Difference:
 
     def __str__(self) -> str:
         text = f"{self.name}: {self.what}"
-        return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+        if len(text) <= _LONGEST:
+            return text
+        room = _LONGEST - len(self.what) - len("…: ")
+        # The end of a location says more than its beginning, and what is wrong with it more than either.
+        return f"…{self.name[-room:]}: {self.what}" if room >= _NAMED else text[: _LONGEST - 1] + "…"
 
 
 @dataclass

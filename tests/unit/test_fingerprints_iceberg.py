@@ -194,3 +194,14 @@ def test_a_table_that_cannot_be_read_is_in_the_capture(answers: Callable[..., An
     assert not found.listed
     before = fingerprint(prices=TABLE).model_copy(update={"selection": SELECTED})
     assert outcomes(judge_iceberg(before, found))["partitions"] is Outcome.FAIL
+
+
+def test_a_lost_file_is_told_with_what_is_wrong_with_it() -> None:
+    """However long its location is: its end is shown."""
+    path = f"s3://lakehouse/{'warehouse/' * 20}data/price_date=2026-11-24/20261124_230918_00003.parquet"
+    lost = changed(files={path: NamedFile(kind="data", size=10)})
+    (files,) = [
+        each for each in judge_iceberg(fingerprint(prices=lost), fingerprint(prices=lost)) if "files" in each.check
+    ]
+    assert files.reason.startswith("…")
+    assert files.reason.endswith("20261124_230918_00003.parquet: the data file is not in the bucket.")
