@@ -23,6 +23,8 @@ __all__ = [
     "down",
     "for_namespaces",
     "kubeconfig",
+    "lose_cluster",
+    "rebuild_cluster",
     "start_node",
     "status",
     "stop_node",
@@ -60,6 +62,30 @@ def down() -> None:
     from lab._down import down  # noqa: PLC0415 - lazy: the front door loads every room
 
     down()
+
+
+def lose_cluster() -> None:
+    """Destroy the cluster: etcd's data, and the disks of all nodes but those of the object store.
+
+    Raises:
+        LabPreflightError: there is no lab.
+        LabError: something of it would not go away.
+    """
+    from lab._cluster import lose  # noqa: PLC0415 - lazy: the front door loads every room
+
+    lose()
+
+
+def rebuild_cluster(parts: Iterable[str] = ()) -> None:
+    """Start a fresh cluster in the place of a lost one, with these of its parts and no others; wait for them.
+
+    Raises:
+        LabPreflightError: there is no lab, or it did not have one of the parts; nothing was started.
+        LabError: a step failed; the next call goes on from there.
+    """
+    from lab._up import rebuild  # noqa: PLC0415 - lazy: the front door loads every room
+
+    rebuild(parts)
 
 
 def stop_node(name: str, seconds: float | None = None) -> None:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from lab import _extras, _velero
+from lab import _cluster, _extras, _velero
 from lab._addresses import MAX_NODES, STATE, kafka_bootstrap
 from lab._artifacts import build
 from lab._buckets import create_buckets
@@ -37,36 +38,52 @@ def up(nodes: int = 3, parts: Iterable[str] = (KAFKA.name,)) -> None:
         LabPreflightError: something is missing or in the way; nothing was started.
         LabError: a step failed; the next `up` goes on from there.
     """
+    _bring(nodes, tuple(parts))
+
+
+def rebuild(parts: Iterable[str] = ()) -> None:
+    """Start a fresh cluster in the place of one that was lost, with as many nodes, and these parts and no others.
+
+    The other parts that the lab had are for a restore to bring back: their images are in the nodes, and the next `up`
+    would complete them.
+
+    Raises:
+        LabPreflightError: there is no lab, or something is missing or in the way; nothing was started.
+        LabError: a step failed; the next `rebuild` goes on from there.
+    """
+    asked, had = chosen(parts), recorded()
+    if not existing():
+        raise LabPreflightError("there is no lab whose cluster could be built anew: `drill lab up` makes one")
+    if strange := [part.name for part in asked if part not in had]:
+        raise LabPreflightError(f"the lab did not have {', '.join(strange)}: `drill lab up --with` adds what is new")
+    _bring(len(existing()), (), only=asked)
+
+
+def _bring(nodes: int, parts: tuple[str, ...], only: tuple[Part, ...] | None = None) -> None:
+    """Bring the lab up with these parts and those that it had; or with their images, and run some of them `only`."""
     with progress() as step, alone(step, "lab", "`drill lab`"):
         with step("Looking at the machine"):
-            wanted = chosen([*parts, *(part.name for part in recorded())])
+            had = chosen([*parts, *(part.name for part in recorded())])
+            wanted = had if only is None else only
             replicas = api_replicas()
-            _preflight(nodes, wanted)
-        artifacts = build(step, platform=any(part.own_images for part in wanted))
-        extras = _extras.build(step, wanted)
+            _preflight(nodes, had)
+        artifacts = build(step, platform=any(part.own_images for part in had))
+        extras = _extras.build(step, had)
         archives = (*artifacts.images, *(extra.archive for extra in extras))
         plane = ControlPlane(artifacts.kube)
         machines = [Node(index) for index in range(1, nodes + 1)]
+        _cluster.finish(step)
         with step("Starting the control plane"):
             plane.start()
-            record(wanted)
-        with ThreadPoolExecutor() as pool:
-            applied = pool.submit(_prepare, plane, step)
-            root = unpacked(archives, step)
-            with step(f"Starting {nodes} nodes"):
-                list(pool.map(lambda node: node.start(plane.pki, root, archives), machines))
-            if any(node.lacks(archives) for node in machines):
-                with step("Importing images into the nodes"):
-                    list(pool.map(lambda node: node.load(archives), machines))
-            applied.result()
-        with step("Waiting for the nodes"):
-            _await_nodes(plane, [node.name for node in machines])
+            record(had)
+        _start(plane, machines, archives, step)
         # Not before: brokers that find one node only would all settle on it, and their volumes would keep them there.
         first = [part for part in wanted if part != VELERO]
-        with step(f"Waiting for {', '.join(part.name for part in first)}"):
+        with step(f"Waiting for {', '.join(part.name for part in first) or 'the cluster itself'}"):
             apply_secrets(plane.kube, wanted)
             of_parts = {extra.part.name: extra.archive for extra in extras}
-            _apply(plane, render(first, machines, artifacts.images, replicas, of_parts))
+            if first:
+                _apply(plane, render(first, machines, artifacts.images, replicas, of_parts))
             _await_workloads(plane, first)
         if MINIO in wanted:
             with step("Creating the buckets"):
@@ -87,6 +104,21 @@ def up(nodes: int = 3, parts: Iterable[str] = (KAFKA.name,)) -> None:
             with step("Creating the topics"):
                 create_topics(kafka_bootstrap(nodes))
                 await_in_sync(kafka_bootstrap(nodes))
+
+
+def _start(plane: ControlPlane, machines: list[Node], archives: tuple[Path, ...], step: Step) -> None:
+    """Start the nodes with these images, beside what the API server takes meanwhile, and wait until they are Ready."""
+    with ThreadPoolExecutor() as pool:
+        applied = pool.submit(_prepare, plane, step)
+        root = unpacked(archives, step)
+        with step(f"Starting {len(machines)} nodes"):
+            list(pool.map(lambda node: node.start(plane.pki, root, archives), machines))
+        if any(node.lacks(archives) for node in machines):
+            with step("Importing images into the nodes"):
+                list(pool.map(lambda node: node.load(archives), machines))
+        applied.result()
+    with step("Waiting for the nodes"):
+        _await_nodes(plane, [node.name for node in machines])
 
 
 def _preflight(nodes: int, parts: Iterable[Part]) -> None:

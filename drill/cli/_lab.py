@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from drill.cli._common import AsOutput, Output, leave, print_json, say
-from drill.errors import InterruptedEarlyError
+from drill.errors import InterruptedEarlyError, UsageError
 from drill.exits import ExitCode
 from drill.interruption import InterruptedRunError, deferred
 
@@ -36,6 +36,8 @@ class Part(StrEnum):
 
 _node = typer.Typer(no_args_is_help=True, help="The power of one node of the lab.")
 _lab.add_typer(_node, name="node")
+_cluster = typer.Typer(no_args_is_help=True, help="The lab's cluster as a whole: lost for good, and built anew.")
+_lab.add_typer(_cluster, name="cluster")
 
 
 def register(app: typer.Typer) -> None:
@@ -162,6 +164,44 @@ def start(name: Annotated[str, typer.Argument(help="The node: node2.")]) -> None
 
     with clear_errors():
         lab.start_node(name)
+
+
+@_cluster.command()
+def lose(
+    yes: Annotated[bool, typer.Option("--yes", help="Destroy it.")] = False,
+) -> None:
+    """Destroy the lab's cluster: etcd's data, and the disks of all nodes but the object store's.
+
+    Example: drill lab cluster lose --yes
+
+    What it held is gone for good, and only a backup in the object store brings it back. The object store's disks stay,
+    as they stand for one that is outside of the cluster; and so do the certificates, so that the same kubeconfig opens
+    the cluster that `drill lab cluster rebuild` starts.
+    """
+    import lab  # noqa: PLC0415 - lazy
+
+    if not yes:
+        raise UsageError("this destroys all that the lab's cluster holds: give --yes if that is meant")
+    with clear_errors():
+        lab.lose_cluster()
+
+
+@_cluster.command()
+def rebuild(
+    parts: Annotated[
+        list[Part] | None, typer.Option("--with", help="A part that the lab had, to be started empty; repeatable.")
+    ] = None,
+) -> None:
+    """Start a fresh cluster in the place of the lost one: its nodes, DNS, volumes, and no part but what is named.
+
+    Example: drill lab cluster rebuild --with minio --with velero
+
+    Idempotent. The other parts are for a restore to bring back (`drill lab up` would start them empty).
+    """
+    import lab  # noqa: PLC0415 - lazy
+
+    with clear_errors():
+        lab.rebuild_cluster(lab.PARTS if Part.ALL in (parts or ()) else parts or ())
 
 
 @_lab.command()
