@@ -217,14 +217,21 @@ def _renew(api: CoordinationV1Api, namespace: str, holder: str, lease: Any) -> A
     try:
         return api.replace_namespaced_lease(NAME, namespace, lease, _request_timeout=_TIMEOUT)
     except ApiException as error:
-        if error.status != _CONFLICT:
+        if error.status not in {_CONFLICT, _NOT_FOUND}:
             raise
     # Somebody wrote a note on it or took it, or our own write came through and only its answer was lost.
-    lease = api.read_namespaced_lease(NAME, namespace, _request_timeout=_TIMEOUT)
-    if lease.spec.holder_identity != holder:
-        raise LeaseLostError(f"{lease.spec.holder_identity or 'another drill'} took the cluster's drill Lease")
-    lease.spec.renew_time = _now()
-    return api.replace_namespaced_lease(NAME, namespace, lease, _request_timeout=_TIMEOUT)
+    try:
+        found = api.read_namespaced_lease(NAME, namespace, _request_timeout=_TIMEOUT)
+    except ApiException as error:
+        if error.status != _NOT_FOUND:
+            raise
+        # The cluster is another one than the drill began on, as some drills have it; no other may begin meanwhile.
+        body = V1Lease(metadata=V1ObjectMeta(name=NAME, namespace=namespace), spec=lease.spec)
+        return api.create_namespaced_lease(namespace, body, _request_timeout=_TIMEOUT)
+    if found.spec.holder_identity != holder:
+        raise LeaseLostError(f"{found.spec.holder_identity or 'another drill'} took the cluster's drill Lease")
+    found.spec.renew_time = _now()
+    return api.replace_namespaced_lease(NAME, namespace, found, _request_timeout=_TIMEOUT)
 
 
 def _acquire(api: CoordinationV1Api, namespace: str, holder: str) -> Any:

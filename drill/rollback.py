@@ -99,6 +99,20 @@ def done(identity: str, path: Path | None = None) -> None:
     record.emit("rollback", "rollback.done", id=identity)
 
 
+def share_again(path: Path | None = None) -> int:
+    """Write what is pending into the cluster's log once more, which went with a cluster that was lost; how many.
+
+    Raises:
+        ClusterError: the API server refused or did not answer.
+    """
+    if (shared := _cluster_log()) is None:
+        return 0
+    left = pending(path)
+    for each in left:
+        shared.put(each.id, {"undo": each.undo, "arguments": each.arguments, "t": clock.now(), **_who()})
+    return len(left)
+
+
 def settle(path: Path | None = None) -> None:
     """Take out of the cluster's log what this log has as done, where that failed at its time.
 

@@ -78,6 +78,8 @@ def configure_logging(*, verbose: bool) -> None:
 
     level = logging.DEBUG if verbose else logging.WARNING
     logging.basicConfig(stream=sys.stderr, level=level, format="%(name)s %(levelname)s %(message)s")
+    # Each of its retries would be told, all through a drill that takes the cluster away; what fails is told by us.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.DEBUG if verbose else logging.ERROR)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -170,3 +170,16 @@ def test_a_cluster_without_the_log_has_nothing_pending(core: _Core) -> None:
     """No drill has been there yet."""
     assert core.data is None
     assert rollback.undo_pending_in_cluster() == []
+
+
+def test_a_cluster_that_was_lost_is_told_again(core: _Core) -> None:
+    """What is pending, and nothing that is done: another machine finds it in the fresh one."""
+    done = rollback.register(UNDO, {"n": 1})
+    pending = rollback.register(UNDO, {"n": 2})
+    rollback.done(done)
+    core.data = None
+    assert rollback.share_again() == 1
+    assert core.data is not None
+    assert core.data.keys() == {pending}
+    assert [each.ok for each in rollback.undo_pending_in_cluster()] == [True]
+    assert done_ == [{"n": 2}]

@@ -30,6 +30,8 @@ class _Api:
         return self._store(body)
 
     def replace_namespaced_lease(self, _name: str, _namespace: str, body: Any, **_timeout: float) -> Any:
+        if self.stored is None:
+            raise ApiException(status=404)
         if body.metadata.resource_version != self.stored.metadata.resource_version:
             raise ApiException(status=409)
         return self._store(body)
@@ -113,3 +115,40 @@ def test_a_write_whose_answer_was_lost_is_still_ours(monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(api, "_store", stored)
         assert renewed.wait(10)
     assert api.stored.spec.holder_identity == ""
+
+
+def test_a_cluster_that_was_lost_gets_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all of its state it lost the Lease too: no other drill may begin in the fresh one, and this one goes on."""
+    api, again = _Api(), threading.Event()
+    monkeypatch.setattr(lease, "DURATION", timedelta(seconds=0.03))
+    create = api.create_namespaced_lease
+
+    def created(namespace: str, body: V1Lease, **timeout: float) -> Any:
+        made = create(namespace, body, **timeout)
+        if lost:
+            again.set()
+        return made
+
+    lost = False
+    monkeypatch.setattr(api, "create_namespaced_lease", created)
+    with lease.held(api, "default", "me", _never):  # type: ignore[arg-type]
+        lost, api.stored = True, None
+        assert again.wait(10)
+        assert api.stored.spec.holder_identity == "me"
+    assert api.stored.spec.holder_identity == ""
+
+
+def test_who_took_the_fresh_cluster_first_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The drill that comes too late is told."""
+    api, lost = _Api(), threading.Event()
+    monkeypatch.setattr(lease, "DURATION", timedelta(seconds=0.03))
+
+    def taken(_namespace: str, _body: V1Lease, **_timeout: float) -> Any:
+        api.held_by("thief", renewed_ago=0)
+        raise ApiException(status=409)
+
+    with lease.held(api, "default", "me", lambda _reason: lost.set()):  # type: ignore[arg-type]
+        monkeypatch.setattr(api, "create_namespaced_lease", taken)
+        api.stored = None
+        assert lost.wait(10)
+    assert api.stored.spec.holder_identity == "thief"
