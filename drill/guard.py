@@ -82,6 +82,29 @@ def bucket_refusal(settings: Settings, buckets: Iterable[str]) -> str | None:
     return None
 
 
+def cluster_refusal(settings: Settings, namespaces: Iterable[str], now: datetime | None = None) -> str | None:
+    """Why the selected context's whole cluster may not be lost at `now`, and `namespaces` restored; None: it may.
+
+    Raises:
+        UsageError: no context is selected, or the settings do not know it.
+    """
+    target, where = settings.target, f"[contexts.{settings.context}"
+    if reason := refusal(settings, namespaces, now):
+        return reason
+    if not target.cluster_loss:
+        return (
+            f"context {settings.context!r} does not allow that its cluster is destroyed: set `cluster_loss = true` in "
+            f"{where}] of {settings_file()} if all that it holds may be lost"
+        )
+    names = ("cluster_lose", "cluster_rebuild", "velero_install")
+    if missing := [name for name in names if not getattr(target.hooks, name)]:
+        return (
+            f"context {settings.context!r} declares no hook {missing[0]}: Kubernetes itself can neither destroy a "
+            f"cluster nor build one (add it to {where}.hooks] of {settings_file()})"
+        )
+    return None
+
+
 def frozen(settings: Settings) -> str | None:
     """Why the freeze file refuses every drill; None: there is no such file."""
     file = settings.freeze_path

@@ -292,7 +292,7 @@ class Notify(BaseModel):
 
 
 class Hooks(BaseModel):
-    """Commands that do to a node what Kubernetes can't; `{node}` stands for its name.
+    """Commands that do to a node, or to the whole cluster, what Kubernetes can't; `{node}` stands for a node's name.
 
     `{seconds}` in node_down stands for when the node should come back by itself, should nobody live to start it.
     """
@@ -301,6 +301,24 @@ class Hooks(BaseModel):
 
     node_down: tuple[str, ...] = Field(default=(), description="stops a node's kubelet and containers: argv")
     node_up: tuple[str, ...] = Field(default=(), description="starts them again; does nothing where they run: argv")
+
+    cluster_lose: tuple[str, ...] = Field(
+        default=(), description="destroys the whole cluster and its volumes, for cluster-loss: argv"
+    )
+    cluster_rebuild: tuple[str, ...] = Field(
+        default=(),
+        description="starts a fresh cluster in its place, which the same kubeconfig opens: nodes, DNS, volumes, and "
+        "nothing that a restore is to bring back; goes on where a killed one stopped, and does nothing where all is "
+        "there: argv",
+    )
+    velero_install: tuple[str, ...] = Field(
+        default=(),
+        description="installs Velero there as it was (and the object store, where that runs in the cluster), after the "
+        "drill has put their Secrets back; does nothing where all is there: argv",
+    )
+    rebuilt_namespaces: tuple[str, ...] = Field(
+        default=(), description="patterns of the namespaces that the last two bring back, besides kube-*"
+    )
 
     @field_validator("node_down", "node_up")
     @classmethod
@@ -321,6 +339,11 @@ class ContextSettings(BaseModel):
         default=False,
         description="backups may be restored into namespaces that drill makes and deletes (drill-restore-...), whether "
         "or not faults may be injected",
+    )
+    cluster_loss: bool = Field(
+        default=False,
+        description="the whole cluster with all that it holds may be destroyed (hook cluster_lose) and restored from a "
+        "backup; for a cluster that is there to be drilled, and no other",
     )
     protected_namespaces: tuple[str, ...] = Field(
         default=(), description="patterns (`*-prod`) of namespaces that are refused though they are declared drillable"

@@ -40,6 +40,11 @@ class Target(_Model):
         description="a namespace that is not there, and that the drill makes and deletes; with it nothing else is "
         "touched: `namespaces` are only read, and need not be drillable",
     )
+    whole_cluster: bool = Field(
+        default=False,
+        description="the whole cluster is lost, and `namespaces` come back in another one: only where the settings say "
+        "`cluster_loss = true`",
+    )
 
 
 class Hypothesis(_Model):

@@ -45,10 +45,9 @@ def guard(scenario: Scenario, settings: Settings) -> None:
         UsageError: the context or a namespace is not declared drillable or is protected; not now; or drills are frozen.
     """
     scratch = scenario.target.scratch
+    refusal = may_not.cluster_refusal if scenario.target.whole_cluster else may_not.refusal
     if reason := (
-        may_not.refusal(settings, scenario.target.namespaces)
-        if scratch is None
-        else may_not.scratch_refusal(settings, scratch)
+        refusal(settings, scenario.target.namespaces) if scratch is None else may_not.scratch_refusal(settings, scratch)
     ):
         raise UsageError(f"{scenario.name}: {reason}")
     if scenario.target.buckets and (reason := may_not.bucket_refusal(settings, scenario.target.buckets)):
@@ -106,8 +105,12 @@ def _targets(scenario: Scenario, plan: experiments.Plan) -> Check:
     if strange:
         names = ", ".join(map(_name, strange))
         return Check("targets", ok=False, detail=f"outside of the scenario's target.buckets: {names}")
-    # A node and an object are in no namespace; the pods on a node that a fault would hit are targets of their own.
-    placed = [target for target in plan.targets if target["kind"] not in {"Node", "Object"}]
+    if not scenario.target.whole_cluster and any(target["kind"] == "Cluster" for target in plan.targets):
+        return Check(
+            "targets", ok=False, detail="the whole cluster would be lost: say so, `target.whole_cluster: true`"
+        )
+    # Nodes, clusters and objects are in no namespace; what a fault would hit there are targets of their own.
+    placed = [target for target in plan.targets if target["kind"] not in {"Node", "Object", "Cluster"}]
     scratch = scenario.target.scratch
     allowed, where = (
         (scenario.target.namespaces, "target.namespaces") if scratch is None else ((scratch,), "target.scratch")

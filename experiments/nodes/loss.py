@@ -1,15 +1,11 @@
 """The fault that takes a whole node away, by the hooks of the settings, and its undo."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 from drill import nodes
-from drill.cluster import ClusterError
 from drill.errors import RefusedError
 from drill.rollback import NotRestoredError
+from experiments import _hooks as hooks
 from experiments._fault import Injection, Proof, fault
 from experiments._watch import GivenUpError, NotSeenError, await_seen
 from experiments.nodes._site import Site, drillable_node, look
@@ -42,13 +38,13 @@ def lose_node(
         `{targets, proof, since}`; the proof is that the node is NotReady, and that none of its pods is Ready.
     """
     here = drillable_node(node, max_nodes)
-    hooks = here.settings.target.hooks
-    if not hooks.node_down or not hooks.node_up:
+    declared = here.settings.target.hooks
+    if not declared.node_down or not declared.node_up:
         raise RefusedError(
             f"context {here.settings.context!r} declares no hooks node_down and node_up: Kubernetes itself can stop no "
             f"node (add [contexts.{here.settings.context}.hooks])"
         )
-    down = _filled(hooks.node_down, here.node.name, effect_timeout + hold + DEAD_MAN)
+    down = _filled(declared.node_down, here.node.name, effect_timeout + hold + DEAD_MAN)
     return Injection(
         fault="lose_node",
         method="hook",
@@ -102,20 +98,4 @@ def _filled(hook: tuple[str, ...], node: str, seconds: float) -> list[str]:
 
 
 def _run(argv: list[str]) -> None:
-    """Run a hook; a program beside our own Python, such as `drill`, is found too."""
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
-    try:
-        done = subprocess.run(
-            argv,
-            env={**os.environ, "PATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            timeout=_HOOK_TIMEOUT,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ClusterError(f"hook {' '.join(argv)}: {error}") from error
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip()[-500:]
-        raise ClusterError(f"hook {' '.join(argv)}: exit code {done.returncode}: {said}")
+    hooks.run(argv, _HOOK_TIMEOUT)

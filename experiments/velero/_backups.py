@@ -1,6 +1,6 @@
 """Backups as a drill makes, chooses and describes them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,14 +26,14 @@ def inventory(site: Site, namespace: str) -> dict[str, Any]:
     return found
 
 
-def make(site: Site, name: str, namespace: str, within: float) -> Evidence:
-    """Have a backup of the namespace made, with the files of its pods' volumes, and wait for its end.
+def make(site: Site, name: str, namespace: str, within: float, more: Sequence[str] = ()) -> Evidence:
+    """Have a backup of the namespace (and of `more`) made, with the files of its pods' volumes, and wait for its end.
 
     Raises:
         StepFailedError: it is not Completed.
         VeleroTimeoutError: it did not end in time.
     """
-    site.velero.create_backup(name, namespaces=[namespace], ttl=_TTL, labels={"drill/run": site.run})
+    site.velero.create_backup(name, namespaces=[namespace, *more], ttl=_TTL, labels={"drill/run": site.run})
     made = site.velero.await_backup(name, within)
     evidence = {"backup": _row(made)}
     if made.phase != "Completed":
@@ -74,6 +74,7 @@ def describe(site: Site, name: str, namespace: str, pods: Collection[str] | None
 def volume(found: PodVolume) -> dict[str, Any]:
     """A volume that was backed up or restored; bytes as Velero counted them."""
     return {
+        "namespace": found.namespace,
         "pod": found.pod,
         "volume": found.volume,
         "claim": found.claim,

@@ -22,6 +22,11 @@ def original(settings: Settings) -> Connect:
     return lambda **more: postgres.conninfo(settings, **more)
 
 
+def forget(connect: Connect, run: str) -> int:
+    """Take the markers of a run out of every database; returns how many there were."""
+    return sum(markers.remove(connect(dbname=each), run) for each in capture(connect()).databases)
+
+
 class Reference:
     """What a restore is held to: fingerprints from right before and right after the backup, markers, mutations."""
 

@@ -28,7 +28,7 @@ def prepare(runbook: Runbook) -> None:
     """
     for phase in runbook.perform():
         if not phase["ok"]:
-            raise RefusedError(f"nothing is deleted, for {phase['phase']} was not done: {phase['reason']}")
+            raise RefusedError(f"nothing is destroyed, for {phase['phase']} was not done: {phase['reason']}")
 
 
 def delete(cluster: Cluster, namespace: str) -> None:

@@ -10,8 +10,6 @@ from drill.velero import Velero
 from experiments._fault import Injection
 from experiments._guard import drillable, ensure_within
 from experiments._watch import await_seen
-from experiments.fingerprints import markers
-from experiments.fingerprints.postgres import capture
 from experiments.platform._critical import platform
 from experiments.runbooks._phases import Evidence, Phase, Runbook, StepFailedError
 from experiments.runbooks._rehearsal import Rehearsal, rehearsal
@@ -180,13 +178,5 @@ def restore_namespace(context: str, namespace: str, backup: str, run: str) -> di
     cluster = Cluster.connect(loaded)
     site = _site.Site(loaded, cluster, Velero.connect(loaded, cluster), run)
     proof = _namespace.ensure_restored(site, namespace, backup, loaded.postgres.statefulset)
-    proof["markers_removed"] = _forget(site)
+    proof["markers_removed"] = _data.forget(_data.original(loaded), run)
     return proof
-
-
-def _forget(site: _site.Site) -> int:
-    connect = _data.original(site.settings)
-    removed = 0
-    for database in capture(connect()).databases:
-        removed += markers.remove(connect(dbname=database), site.run)
-    return removed

@@ -154,7 +154,8 @@ def _matters(item: Item, restore: dict[str, Any]) -> bool:
     A volume whose files are restored is always skipped, for its claim gets a new one (pkg/restore/restore.go); that its
     data came back is `volumes-restored`'s to say.
     """
-    return item.namespace == told(restore, "into", "restore") and not _of_every_namespace(item)
+    into = told(restore, "into", "restore")  # of a whole cluster: several
+    return item.namespace in ([into] if isinstance(into, str) else into) and not _of_every_namespace(item)
 
 
 def _of_every_namespace(item: Item) -> bool:

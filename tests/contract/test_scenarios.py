@@ -15,6 +15,7 @@ NAMES = {
     "restore-drill",
     "broker-kill-leader",
     "client-isolation",
+    "cluster-loss",
     "controller-kill",
     "node-drain",
     "node-loss",

@@ -161,3 +161,34 @@ def test_a_scratch_namespace_needs_its_own_word_and_name(file: Path) -> None:
     frozen.write_text("release week")
     _say(file, f'freeze_file = "{frozen}"')
     assert "drills are frozen" in str(guard.scratch_refusal(settings.load(), where))
+
+
+CLUSTER_HOOKS = """
+[contexts.here.hooks]
+cluster_lose = ["away"]
+cluster_rebuild = ["again"]
+velero_install = ["velero"]
+"""
+
+
+def test_a_cluster_is_lost_only_where_that_is_said(file: Path) -> None:
+    """Beside all that holds for any fault: a word of its own, and each of the hooks."""
+    kafka = ("kafka",)
+    assert "does not allow that its cluster is destroyed" in str(guard.cluster_refusal(settings.load(), kafka))
+    _say(file, "cluster_loss = true")
+    assert "declares no hook cluster_lose" in str(guard.cluster_refusal(settings.load(), kafka))
+    file.write_text(file.read_text() + CLUSTER_HOOKS)
+    assert guard.cluster_refusal(settings.load(), kafka) is None
+    assert "'kong' is not declared drillable" in str(guard.cluster_refusal(settings.load(), ("kong",)))
+    file.write_text(file.read_text().replace('cluster_rebuild = ["again"]', ""))
+    assert "declares no hook cluster_rebuild" in str(guard.cluster_refusal(settings.load(), kafka))
+    _say(file, 'protected = ["her*"]')
+    assert "is protected" in str(guard.cluster_refusal(settings.load(), kafka))
+
+
+def test_the_scenario_of_a_lost_cluster_is_refused_before_any_connection(file: Path) -> None:
+    """Though its namespaces are drillable: that a fault may be injected does not mean that all may be lost."""
+    scenario = reader.read(reader.find("cluster-loss")).scenario
+    file.write_text(SETTINGS.format(drillable="true", namespaces='["kafka", "kong", "data-platform", "monitoring"]'))
+    with pytest.raises(UsageError, match="does not allow that its cluster is destroyed"):
+        preflight.guard(scenario, settings.load())

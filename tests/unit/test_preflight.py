@@ -214,3 +214,13 @@ def test_an_object_is_held_to_the_scenarios_buckets(lab: Settings, monkeypatch: 
 
 def _with(lab: Settings, **changes: Any) -> Settings:
     return lab.model_copy(update={"contexts": {"lab": lab.target.model_copy(update=changes)}})
+
+
+def test_a_whole_cluster_is_lost_by_no_scenario_that_does_not_say_so(
+    lab: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever experiment it names."""
+    target = {"kind": "Cluster", "namespace": None, "name": "lab"}
+    monkeypatch.setattr(experiments, "plan", lambda _: experiments.Plan((target, *PLAN.targets), ()))
+    (refusal,) = _look(lab).refusals
+    assert "the whole cluster would be lost" in refusal
