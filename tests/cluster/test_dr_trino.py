@@ -33,7 +33,7 @@ from load import lakehouse
 from load._codec import Encoder
 from recovery.lakehouse import CHECKS
 from scenarios import reader
-from tests.cluster.drills import Command, outcome, run, the_record, verdicts
+from tests.cluster.drills import ROOT, Command, outcome, run, the_record, verdicts
 
 pytestmark = pytest.mark.slow
 RECORDS = 300
@@ -202,6 +202,13 @@ def test_more_than_the_blast_radius_and_other_buckets_are_refused(lab_dr: Settin
     assert code == ExitCode.USAGE, f"{out}\n{err}"
     assert "has the backups" in err
     assert _objects(lab_dr) == before
+
+
+def test_the_shipped_manifest_is_what_the_drill_needs(lab_dr: Settings, tmp_path: Path) -> None:  # noqa: ARG001 - up
+    """To the letter; after a change `drill rbac` writes it anew."""
+    code, out, err = run(tmp_path, "rbac", "trino")
+    assert code == ExitCode.PASS, err
+    assert out == (ROOT / "docs" / "rbac" / "trino-drills.yaml").read_text()
 
 
 def test_a_plan_names_the_object(lab_dr: Settings, tmp_path: Path) -> None:  # noqa: ARG001 - the lab is up
