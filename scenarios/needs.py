@@ -52,6 +52,8 @@ def _lacking(drill: Drill, context: ContextSettings) -> Iterator[str]:
     open_buckets = context.object_store.drillable if context.object_store else ()
     if closed := [each for each in target.buckets if each not in open_buckets]:
         yield f"other `target.buckets`: {', '.join(closed)} is not among the object_store's drillable ones"
+    if target.whole_cluster and not (context.cluster_loss and context.hooks.cluster_lose):
+        yield "cluster_loss = true, and hooks that destroy a cluster and build one"
     if context.helper_image is None and any("network" in each["module"].split(".") for each in _providers(drill)):
         yield "a helper_image"
 

@@ -300,6 +300,7 @@ def test_scenarios_fit_by_what_they_need() -> None:
     elsewhere = base.model_copy(update={"namespaces": ("streams",)})
     assert "kafka is not among" in needs.lacking(_drill("broker-kill"), elsewhere)[0]
     assert "hooks that stop and start a node" in needs.lacking(_drill("node-loss"), base)
+    assert any("cluster_loss = true" in each for each in needs.lacking(_drill("cluster-loss"), base))
 
 
 def test_a_bucket_has_to_be_declared_drillable() -> None:
