@@ -8,7 +8,7 @@ import reports
 from drill.cli._common import Output, print_json, say
 from drill.notify import Notifier
 from drill.record import RunRecord
-from drill.verdicts import Outcome, Verdict
+from drill.verdicts import WORST_FIRST, Outcome, Verdict
 
 
 def judge_and_report(record: RunRecord, *, output: Output, junit: Path | None) -> Outcome:
@@ -32,8 +32,7 @@ def tell(record: RunRecord, outcome: Outcome, page: Path, output: Output) -> Non
         verdicts = [verdict.model_dump(mode="json") for verdict in record.verdicts]
         print_json({"outcome": outcome, "run": str(record.path), "report": str(page), "verdicts": verdicts})
         return
-    order = [Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS]
-    for verdict in sorted(record.verdicts, key=lambda each: order.index(each.outcome)):
+    for verdict in sorted(record.verdicts, key=lambda each: WORST_FIRST.index(each.outcome)):
         typer.echo(line(verdict))
     say("")
     typer.echo(f"{outcome.upper()}  {record.scenario['name']}")

@@ -14,11 +14,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
 from drill.cli import app
-from drill.cli._judging import judge
 from drill.errors import DrillError
 from drill.record import RunRecord
 from drill.verdicts import Outcome
-from reports import metrics
+from reports import conclude, metrics
 from tests.unit.records import build_record
 
 RULES = Path(__file__).parents[2] / "docs" / "alerts" / "drill.rules.yaml"
@@ -27,7 +26,7 @@ WHERE = {"scenario": "broker-kill-leader", "context": "lab"}
 
 def _judged(runs: Path, **changed: object) -> RunRecord:
     record = build_record(runs, **changed)  # type: ignore[arg-type]
-    judge(record)
+    conclude(record)
     return RunRecord(record.path)
 
 

@@ -9,11 +9,10 @@ from moto import mock_aws
 
 import reports
 from drill import clock, object_store
-from drill.cli._judging import judge
 from drill.object_store import ObjectStore, ObjectStoreError
 from drill.record import RunRecord
 from drill.settings import PublishTarget
-from reports import published
+from reports import conclude, published
 from tests.unit.records import build_record
 
 TARGET = PublishTarget(bucket="reports", prefix="drills", keep_days=30)
@@ -32,7 +31,7 @@ def store() -> Iterator[ObjectStore]:
 def judged(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
     """A run with its verdicts and its report."""
     record = build_record(tmp_path_factory.mktemp("runs"))
-    judge(record)
+    conclude(record)
     record = RunRecord(record.path)
     reports.write(record)
     return record
