@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from contextlib import suppress
 
-from drill.errors import RecordIncompleteError
+from drill.errors import RecordIncompleteError, UsageError
 from drill.objectives import Objectives
 from drill.record import RunRecord
 from drill.verdicts import Verdict
@@ -88,10 +88,21 @@ def expected(objectives: Objectives, *, loaded: bool, own: Iterable[str] = ()) -
         loaded: Whether it has clients.
         own: The checks that it brings along, by their dotted names.
     """
-    targets = ((each, each.target if isinstance(each.target, str) else each.target(objectives)) for each in CHECKS)
-    held = (each for each, target in targets if target is not None)
-    brought = (_own.name_of(name) for name in own)
-    return (*(each.name for each in held if loaded or each not in (*OF_CLIENTS, *OF_LOAD)), *brought)
+    unloaded = () if loaded else (*OF_CLIENTS, *OF_LOAD)
+    held = [each.name for each in CHECKS if each not in unloaded and _aims(each, objectives)]
+    for name in own:
+        try:
+            brought = _own.find(name)
+        except UsageError:  # its verdict will say so
+            held.append(_own.name_of(name))
+        else:
+            held += [brought.name] if _aims(brought, objectives) else []
+    return tuple(held)
+
+
+def _aims(check: Check, objectives: Objectives) -> bool:
+    """Whether there is an objective for a check."""
+    return isinstance(check.target, str) or check.target(objectives) is not None
 
 
 def _loaded(run: Run) -> bool:

@@ -64,9 +64,9 @@ def test_what_is_expected_is_what_judges(tmp_path: Path, mixed: bool) -> None:
 def test_without_clients_nothing_is_expected_of_them(tmp_path: Path) -> None:
     """And what the scenario brings along is expected by its name."""
     objectives = build_record(tmp_path).objectives
-    expected = recovery.expected(objectives, loaded=False, own=["my_checks.no_alert"])
+    expected = recovery.expected(objectives, loaded=False, own=["recovery._checks_stop.not_stopped", "my.no_alert"])
     assert not {"rto", "no-acked-record-lost", "baseline-sane"} & set(expected)
-    assert expected[-1] == "no-alert"
+    assert expected[-2:] == ("not-stopped", "no-alert")
 
 
 def test_the_same_conditions_are_the_same(tmp_path: Path) -> None:
