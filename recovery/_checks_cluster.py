@@ -103,8 +103,8 @@ def cluster_healthy_after(run: Run) -> Finding:
         return unsure("The cluster is whole, but not every fault was seen to be recovered from.")
     ready = f"{len(after['pods'])} of {len(after['pods'])} pods Ready"
     if "kafka" not in needed:
-        names = ", ".join(sorted(needed))
-        return passed(f"After the drill every pod is Ready and whole is {names}.", actual=ready)
+        whole = f" and whole is {', '.join(sorted(needed))}" if needed else ""
+        return passed(f"After the drill every pod is Ready{whole}.", actual=ready)
     partitions = len(after["kafka"]["partitions"])
     return passed(
         "After the drill every pod is Ready and every replica in sync.",
