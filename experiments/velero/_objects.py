@@ -30,7 +30,10 @@ def look(cluster: Cluster, namespace: str) -> dict[str, Any]:
     led = {each.metadata.name for each in endpoints if any(subset.addresses for subset in each.subsets or ())}
     return {
         "namespace": namespace,
-        "claims": [{"name": each.metadata.name, "phase": each.status.phase} for each in claims],
+        "claims": [
+            {"name": each.metadata.name, "phase": each.status.phase, "class": each.spec.storage_class_name}
+            for each in claims
+        ],
         "workloads": [
             {
                 "name": f"{kind}/{each.metadata.name}",

@@ -1,7 +1,7 @@
 """A namespace is lost with its volumes, and comes back from a backup: markers tell what of its data did."""
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from drill import settings as settings_of
 from drill.cluster import Cluster, Permission
@@ -15,7 +15,8 @@ from experiments.runbooks._phases import Evidence, Phase, Runbook, StepFailedErr
 from experiments.runbooks._rehearsal import Rehearsal, rehearsal
 from experiments.runbooks._services import System
 from experiments.velero import _backups, _data, _namespace, _objects, _scratch, _site
-from experiments.velero._restores import restore
+from experiments.velero._meanwhile import Way
+from experiments.velero._restores import Spec, restore
 
 
 @rehearsal
@@ -25,6 +26,8 @@ def lose_namespace(
     answering: list[System],
     changing: list[str] | None = None,
     allowed_warnings: list[str] | None = None,
+    existing_resources: Literal["none", "update"] = "none",
+    read_only_location: bool = False,
     mark_budget: float = 120,
     backup_budget: float = 600,
     mutate_budget: float = 60,
@@ -46,6 +49,8 @@ def lose_namespace(
         answering: The critical systems that must answer their clients afterwards.
         changing: Patterns (`dolphinscheduler.public.t_ds_*`) of tables that never stand still.
         allowed_warnings: Patterns of Velero's warnings that are known to be harmless.
+        existing_resources: What becomes of objects that are there again before the restore: they stay, or are updated.
+        read_only_location: Set the backup's location ReadOnly while it is restored from.
         mark_budget: Seconds for: write markers and take the fingerprint.
         backup_budget: Seconds for: back it up, and take the fingerprint again.
         mutate_budget: Seconds for: write what must not come back.
@@ -72,7 +77,8 @@ def lose_namespace(
         )
     pods = [each.name for each in cluster.pods(namespace, "app.kubernetes.io/managed-by!=drill")]
     ensure_within(len(pods), len(pods), max_pods, f"pods of {namespace}")
-    drill = _Drill(_site.of(settings, cluster), namespace, answering, changing or [], allowed_warnings or [])
+    way, spec = Way(read_only_location), {**_namespace.SPEC, "existingResourcePolicy": existing_resources}
+    drill = _Drill(_site.of(settings, cluster), namespace, answering, changing or [], allowed_warnings or [], way, spec)
     before = (
         Phase("mark", mark_budget, "Write markers into each database, and take its fingerprint.", drill.mark),
         Phase("back-up", backup_budget, "Back the namespace up, and take the fingerprint again.", drill.back_up),
@@ -94,6 +100,7 @@ def lose_namespace(
             Permission("list", "pods", namespace),
             *drill.site.permissions("backups", "restores"),
             *_objects.permissions(namespace),
+            *way.permissions(drill.site.velero.namespace),
         ),
         prepare=partial(_namespace.prepare, Runbook("data-loss", "runbook", before)),
         inject=partial(_namespace.delete, cluster, namespace),
@@ -116,9 +123,17 @@ class _Drill:
     """What the phases share."""
 
     def __init__(
-        self, site: _site.Site, namespace: str, answering: list[System], changing: list[str], allowed: list[str]
+        self,
+        site: _site.Site,
+        namespace: str,
+        answering: list[System],
+        changing: list[str],
+        allowed: list[str],
+        way: Way,
+        spec: Spec,
     ) -> None:
         self.site, self._namespace, self._allowed = site, namespace, allowed
+        self._way, self._spec = way, spec
         self.platform = platform(site.settings, answering)
         self.name = f"drill-{namespace}-{site.run}"
         self._reference = _data.Reference(_data.original(site.settings), site.run, changing)
@@ -145,7 +160,8 @@ class _Drill:
         return {"backup": found["chosen"], "backups": len(found["backups"])}
 
     def restore(self, within: float) -> Evidence:
-        done = restore(self.site, self.name, self._namespace, self._namespace, [_namespace.SPEC], self._allowed, within)
+        with self._way.held(self.site, self._described()["location"]):
+            done = restore(self.site, self.name, self._namespace, self._namespace, [self._spec], self._allowed, within)
         return {"restore": done["name"], "phase": done["phase"], "items": done["items"]}
 
     def ready(self, within: float) -> Evidence:

@@ -12,6 +12,7 @@ from experiments._guard import Limit, ensure_within
 from experiments.runbooks._phases import Evidence, Phase, Runbook, StepFailedError
 from experiments.runbooks._rehearsal import Rehearsal, rehearsal
 from experiments.velero import _backups, _data, _objects, _scratch, _site, _tunnel
+from experiments.velero._meanwhile import Way
 from experiments.velero._restores import restore
 
 Source = Literal["newest", "new"]
@@ -30,6 +31,8 @@ def restore_into_scratch(
     backup: Source = "newest",
     changing: list[str] | None = None,
     allowed_warnings: list[str] | None = None,
+    storage_classes: dict[str, str] | None = None,
+    read_only_location: bool = False,
     backup_budget: float = 600,
     restore_budget: float = 900,
     ready_budget: float = 300,
@@ -49,6 +52,8 @@ def restore_into_scratch(
         backup: `newest`: the newest completed one; `new`: one that is made now.
         changing: Patterns (`kong.public.sessions*`) of tables that never stand still, so that no sum can be held to.
         allowed_warnings: Patterns of Velero's warnings that are known to be harmless.
+        storage_classes: Which storage class the volumes of each get instead, by Velero's own mapping.
+        read_only_location: Set the backup's location ReadOnly while it is restored from.
         backup_budget: Seconds for: find the backup, or make it, and note what is there now.
         restore_budget: Seconds for: restore it.
         ready_budget: Seconds for: its claims Bound and its workload Ready.
@@ -71,7 +76,9 @@ def restore_into_scratch(
         )
     _scratch.ensure_absent(cluster, scratch)
     pods = _pods(cluster, settings, namespace, max_pods)
-    drill = _Drill(_site.of(settings, cluster), namespace, scratch, pods, changing or [], allowed_warnings or [])
+    way = Way(read_only_location, storage_classes or {})
+    way.ensure_possible(cluster)
+    drill = _Drill(_site.of(settings, cluster), namespace, scratch, pods, changing or [], allowed_warnings or [], way)
     phases = (
         Phase(
             "back-up",
@@ -92,6 +99,7 @@ def restore_into_scratch(
             *_scratch.permissions(scratch),
             *drill.site.permissions("restores", *(["backups"] if backup == "new" else [])),
             *_objects.permissions(None),
+            *way.permissions(drill.site.velero.namespace),
             *_tunnel.permission(None),
             Permission("list", "pods", namespace),
             Permission("list", "pods"),
@@ -119,9 +127,10 @@ class _Drill:
         pods: tuple[str, ...],
         changing: list[str],
         allowed: list[str],
+        way: Way,
     ) -> None:
         self.site, self._namespace, self._scratch, self._pods = site, namespace, scratch, pods
-        self._allowed = allowed
+        self._allowed, self._way = allowed, way
         self._reference = _data.Reference(_data.original(site.settings), site.run, changing)
         self._backup: dict[str, Any] | None = None
 
@@ -138,6 +147,7 @@ class _Drill:
         described = _backups.describe(self.site, found["chosen"], self._namespace, self._pods)
         # No client is restored, so none is to be there.
         described["workloads"] = [f"statefulset/{self.site.settings.postgres.statefulset}"]
+        described["storage_classes"] = dict(self._way.storage_classes)
         _site.keep("backup", described)
         self._backup = described
         return {**evidence, "backup": described["name"], "backups": len(found["backups"])}
@@ -149,7 +159,8 @@ class _Drill:
             {"includedResources": _DATA, "labelSelector": {"matchLabels": {key: value}}},
         ]
         described = self._described()
-        done = restore(self.site, described["name"], self._namespace, self._scratch, specs, self._allowed, within)
+        with self._way.held(self.site, described["location"]):
+            done = restore(self.site, described["name"], self._namespace, self._scratch, specs, self._allowed, within)
         return {"restore": done["name"], "phase": done["phase"], "items": done["items"]}
 
     def ready(self, within: float) -> Evidence:

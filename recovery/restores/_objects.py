@@ -128,6 +128,13 @@ def restored_whole(run: Run) -> Finding:
     if absent := [name for name in told(backup, "claims", "backup") if name not in claims]:
         return failed(f"The claim {absent[0]} of the backup is not there.", absent=absent)
     troubles = [f"claim {name} is {phase}" for name, phase in claims.items() if phase != "Bound"]
+    if mapped := backup.get("storage_classes") or {}:
+        classes = {each["name"]: told(each, "class", "objects") for each in seen["claims"]}
+        troubles += [
+            f"claim {name} is of storage class {its}, and was to get {mapped[its]}"
+            for name, its in classes.items()
+            if its in mapped
+        ]
     there = {each["name"] for each in workloads}
     troubles += [f"{name} is not there" for name in told(backup, "workloads", "backup") if name not in there]
     troubles += [

@@ -108,6 +108,11 @@ def _failed(restore: dict[str, Any]) -> None:
     restore |= {"phase": "Failed", "failure_reason": reason}
 
 
+def _remapped(backup: dict[str, Any]) -> None:
+    """Its volume was to get another storage class, and nothing in the record says which one it got."""
+    backup["storage_classes"] = {"local-path": "other"}
+
+
 def test_as_it_was_recorded_it_passes(tmp_path: Path) -> None:
     """So that each failure below is of what was spoilt."""
     found = _judged(tmp_path)
@@ -129,6 +134,7 @@ def test_as_it_was_recorded_it_passes(tmp_path: Path) -> None:
         ("restore", _in_progress, "restore-completed", UNSURE, "was not seen to end"),
         ("restore", _in_progress, "volumes-restored", UNSURE, "was not seen to end"),
         ("restore", _failed, "restore-completed", FAIL, "Failed"),
+        ("backup", _remapped, "restored-whole", UNSURE, "class"),
         ("objects", _pending, "restored-whole", FAIL, "claim data-kong-postgres-0 is Pending"),
     ],
 )

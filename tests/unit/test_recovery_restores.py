@@ -190,6 +190,11 @@ def _bare_claim(pieces: Evidence) -> None:
     pieces["backup"]["claims"].append("data-kong-postgres-1")
 
 
+def _class_kept(pieces: Evidence) -> None:
+    pieces["backup"]["storage_classes"] = {"old": "new"}
+    pieces["objects"]["claims"] = [{"name": "data-kong-postgres-0", "phase": "Bound", "class": "old"}]
+
+
 def _all_skipped(pieces: Evidence) -> None:
     listed = pieces["restore"]["resource_list"]
     pieces["restore"]["resource_list"] = {
@@ -238,6 +243,7 @@ CONTROLS: list[tuple[str, Spoil, Outcome, str]] = [
         FAIL,
         "claim data-kong-postgres-0 is Pending",
     ),
+    ("restored-whole", _class_kept, FAIL, "is of storage class old, and was to get new"),
     ("restored-whole", _set("objects", "workloads", []), FAIL, "statefulset/kong-postgres is not there"),
     (
         "restored-whole",
