@@ -27,6 +27,9 @@ _BY = {
     "volumes-restored": "The bytes of each volume that Velero wrote back, against those that it had read.",
     "restored-whole": "Kubernetes: each claim, workload and Service, looked at after the restore.",
     "source-untouched": "Kubernetes: each pod's identity and restarts, before and after.",
+    "cluster-replaced": "Kubernetes: which cluster answers, and its namespaces before anything was restored.",
+    "systems-as-backed-up": "Kafka's records and offsets, the lakehouse's objects and Iceberg's tables, read again.",
+    "services-in-time": "The drill's own clock: when the data of each was proven, and when it answered a client.",
 }
 """By what a check of a restore sees, in words."""
 _PLAIN = {
@@ -104,7 +107,7 @@ def restore(record: RunRecord, verdicts: Sequence[Verdict]) -> Restore | None:
     stock = measured(record, lambda: _piece(record, "inventory"))
     return Restore(
         times=instants,
-        namespace=str(spaces[0]),
+        namespace=f"The cluster, with {', '.join(spaces)}," if target.get("whole_cluster") else str(spaces[0]),
         into=target.get("scratch"),
         chain=tuple(_chain(record, instants, by_check)),
         backups=stock if isinstance(stock, Missing) else measured(record, lambda: _backups(stock, instants)),
@@ -158,6 +161,7 @@ def key_figures(found: Restore, verdicts: Sequence[Verdict]) -> tuple[KeyFigure,
         ("Volume data restored", "volumes-restored"),
         ("Restored objects", "restored-whole"),
         ("Pods of the source", "source-untouched"),
+        ("Each service back, after the loss", "services-in-time"),
     )
     for name, check in told:
         if (verdict := by_check.get(check)) is not None:
@@ -298,7 +302,8 @@ def _loss(record: RunRecord) -> str:
 def _restored(piece: dict[str, Any]) -> str:
     steps = piece.get("steps") or [piece["name"]]
     volumes = piece.get("volumes") or []
-    said = f"{plural(len(steps), 'restore')} of {piece.get('backup', 'the backup')} into {piece['into']}: "
+    into = piece["into"] if isinstance(piece["into"], str) else ", ".join(piece["into"])
+    said = f"{plural(len(steps), 'restore')} of {piece.get('backup', 'the backup')} into {into}: "
     said += f"{piece['phase']}, {plural(piece.get('items') or 0, 'object')}, "
     said += f"{size(sum(each.get('bytes_done') or 0 for each in volumes))} of volumes, "
     warnings, errors = piece.get("warnings") or 0, piece.get("errors") or 0

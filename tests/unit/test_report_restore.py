@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import recovery
 import reports
@@ -139,3 +140,19 @@ def test_long_times_and_many_bytes_are_as_people_read_them() -> None:
     assert (offset(-72_000), offset(7_200), offset(3.2)) == ("\N{MINUS SIGN}20 h 00 min", "+2 h 00 min", "+3.20 s")
     assert (lapse(0), lapse(-2), lapse(3)) == ("at", "2.00 s before", "3.00 s after")
     assert [size(each) for each in (0, 999, 64_000_000, 5 * 10**15)] == ["0 B", "999 B", "64.0 MB", "5000.0 TB"]
+
+
+def test_a_lost_cluster_is_told_with_all_that_was_in_it(tmp_path: Path) -> None:
+    """Several namespaces, restored one after the other, are no list of a program's."""
+    record = restore_record(tmp_path)
+    target = {"namespaces": ["kong", "kafka"], "whole_cluster": True}
+    record.write_text("scenario.yaml", yaml.safe_dump({**record.scenario, "target": target}))
+    record.write_evidence("restore-restore", {**record.evidence("restore-restore"), "into": ["kong", "kafka"]})
+    record = RunRecord.open(record.path)
+    found = restore(record, recovery.judge(record))
+    assert found is not None
+    assert found.namespace == "The cluster, with kong, kafka,"
+    assert any("into kong, kafka: " in str(link.said) for link in found.chain)
+    told = {proof.verdict.check: proof.by for proof in found.proofs}
+    assert told.keys() >= {"cluster-replaced", "systems-as-backed-up", "services-in-time"}
+    assert "The files named here." not in told.values()
