@@ -10,7 +10,7 @@ from recovery import Timeline
 from reports._format import duration, plural
 
 _MODES = {
-    "runbook": "The harness followed the runbook, step by step, through the Kubernetes API.",
+    "runbook": "The harness followed the runbook, step by step, through the interfaces of the systems themselves.",
     "operator": "A person followed the runbook; the harness prompted, timed and looked for itself.",
     "self-heal": "Nobody acted: the platform was left to heal by itself.",
 }

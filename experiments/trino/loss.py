@@ -174,7 +174,7 @@ class _Drill:
             },
         )
         self._lost |= set(found)
-        said = {"lost": found, "missing": len(gone), "unreadable": len(wrong), "files": len(read)}
+        said = {"lost": found, "absent": len(gone), "unreadable": len(wrong), "files": len(read)}
         if not found:
             raise StepFailedError("neither the metadata nor the rows say that a file is lost", said)
         return said

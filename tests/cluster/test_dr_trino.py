@@ -197,8 +197,11 @@ def test_more_than_the_blast_radius_and_other_buckets_are_refused(lab_dr: Settin
     assert "the blast radius is 1" in err
     content = yaml.safe_load(_scenario(tmp_path).read_text())
     content["target"]["buckets"] = ["velero"]
-    (tmp_path / "velero.yaml").write_text(yaml.safe_dump(content))
-    code, out, err = run(tmp_path / "runs", "run", str(tmp_path / "velero.yaml"))
+    # Not beside the other, which would be taken for the experiment of this name.
+    other = tmp_path / "other" / "velero.yaml"
+    other.parent.mkdir()
+    other.write_text(yaml.safe_dump(content))
+    code, out, err = run(tmp_path / "runs", "run", str(other))
     assert code == ExitCode.USAGE, f"{out}\n{err}"
     assert "has the backups" in err
     assert _objects(lab_dr) == before
