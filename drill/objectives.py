@@ -16,6 +16,7 @@ class ServiceObjectives(BaseModel):
     client_outage: float | None = Field(default=None, ge=0, description="longest outage its clients may see, s")
     min_client_outage: float | None = Field(default=None, ge=0, description="how long each of its paths must stop, s")
     rto: float | None = Field(default=None, gt=0, description="recovery time objective on its worst path, s")
+    rpo: float | None = Field(default=None, gt=0, description="how old its backup may be at the disaster, s")
     latency_p99: float | None = Field(default=None, gt=0, description="p99 of completion - intended time, s")
     achieved_over_offered: float | None = Field(
         default=None, gt=0, le=1, description="share of what it was offered that it must have acknowledged"
@@ -82,7 +83,7 @@ class Objectives(BaseModel):
         own = self.own(service)
         held = {name: value for name, value in own.model_dump(exclude={"mandatory"}).items() if value is not None}
         if not own.mandatory:
-            held = {"client_outage": None, "min_client_outage": 0, "rto": None, "latency_p99": None} | held
+            held = {"client_outage": None, "min_client_outage": 0, "rto": None, "rpo": None, "latency_p99": None} | held
         return self.model_copy(update=held)
 
     @model_validator(mode="after")

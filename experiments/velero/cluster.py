@@ -1,11 +1,10 @@
 """The whole cluster is lost with all that it held, and the platform comes back in a fresh one, from a backup."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from drill import clock, guard, lease, nodes, rollback
+from drill import guard, lease, nodes, rollback
 from drill import settings as settings_of
 from drill.cluster import Cluster, Permission
 from drill.errors import RefusedError, UsageError
@@ -15,13 +14,13 @@ from experiments._fault import Injection
 from experiments._guard import ensure_within
 from experiments._watch import GivenUpError, NotSeenError, await_seen
 from experiments.platform._critical import platform
-from experiments.runbooks import _services
 from experiments.runbooks._phases import Evidence, Phase, Runbook, StepFailedError
 from experiments.runbooks._rehearsal import Rehearsal, rehearsal
 from experiments.runbooks._services import System
 from experiments.velero import _backups, _data, _fresh, _namespace, _objects, _safe, _site
 from experiments.velero._restores import restore
 from experiments.velero._systems import Systems
+from experiments.velero._times import Times
 from experiments.velero.comeback import INTO, Needed, Stages, bring_cluster_back, specs
 
 _DATA: tuple[System, ...] = ("postgres", "kafka")
@@ -185,7 +184,13 @@ class _Drill:
         self.safe = _safe.place(site.run)
         self._reference = _data.Reference(_data.original(site.settings), site.run, changing)
         self._backup: dict[str, Any] | None = None
-        self._times: dict[str, dict[str, float]] = {}
+        self._times = Times(
+            site.settings,
+            select,
+            systems.names,
+            outliving={"lakehouse", "iceberg"},  # the object store outlives the cluster
+            topic=topic,
+        )
 
     # -- before the disaster
 
@@ -268,48 +273,20 @@ class _Drill:
 
     def prove(self, _: float) -> Evidence:
         said = self._reference.prove(_data.original(self.site.settings))
+        started = self._described()["started"]
         for system in ("postgres", "dolphinscheduler"):  # whose data is PostgreSQL's
             if system in self._select:
-                self._proven(system)
+                self._times.proven(system, started)
         for system in self._systems.prove():
-            self._proven(system)
+            self._times.proven(system, started)
         return {**said, "systems": list(self._systems.names)}
 
     def answer(self, within: float) -> Evidence:
-        ends = clock.now() + within
-        answers: dict[str, Any] = {}
-        for each in self._select:
-            answers |= await_seen(partial(self._answer, each), max(0.0, ends - clock.now()), 1)
-        return {"answers": answers}
-
-    def _proven(self, system: str) -> None:
-        """Note when its data was proven, and whether it answers by then: it need not wait for the proof of others."""
-        self._at(system, "proven")
-        if system in self._select:
-            with suppress(NotSeenError):
-                self._answer(system)
-
-    def _answer(self, system: Any) -> Evidence:
-        answered = _services.answering(self.site.settings, [system], self._topic)
-        self._at(system, "answered")
-        return answered
+        return self._times.answer(within)
 
     def whole(self) -> Evidence:
         """Look once whether each critical workload is whole and answers; raises NotSeenError where one does not."""
         return {**self.platform.whole(), "answers": self.platform.answering()}
-
-    def _at(self, system: str, what: str) -> None:
-        self._times.setdefault(system, {}).setdefault(what, clock.now())
-        started = self._described()["started"]
-        # The object store outlives the cluster: nothing of it was restored.
-        rows = {
-            name: {**times, "backup_started": None if name in {"lakehouse", "iceberg"} else started}
-            for name, times in self._times.items()
-        }
-        _site.keep("services", {"wanted": [*self._select, *self._left()], "services": rows})
-
-    def _left(self) -> list[str]:
-        return [each for each in self._systems.names if each not in self._select]
 
     def _keep_restore(self, done: dict[str, Any]) -> None:
         _site.keep("restore", {**_with_namespaces(done), "into": self._spaces})

@@ -9,7 +9,6 @@ from drill.errors import UsageError
 from drill.velero import Velero
 from experiments._fault import Injection
 from experiments._guard import drillable, ensure_within
-from experiments._watch import await_seen
 from experiments.platform._critical import platform
 from experiments.runbooks._phases import Evidence, Phase, Runbook, StepFailedError
 from experiments.runbooks._rehearsal import Rehearsal, rehearsal
@@ -17,6 +16,7 @@ from experiments.runbooks._services import System
 from experiments.velero import _backups, _data, _namespace, _objects, _scratch, _site
 from experiments.velero._meanwhile import Way
 from experiments.velero._restores import Spec, restore
+from experiments.velero._times import Times
 
 
 @rehearsal
@@ -134,9 +134,12 @@ class _Drill:
     ) -> None:
         self.site, self._namespace, self._allowed = site, namespace, allowed
         self._way, self._spec = way, spec
+        self._answering = answering
         self.platform = platform(site.settings, answering)
         self.name = f"drill-{namespace}-{site.run}"
         self._reference = _data.Reference(_data.original(site.settings), site.run, changing)
+        # Whoever else must answer keeps its data in PostgreSQL, too.
+        self._times = Times(site.settings, answering, ["postgres"])
         self._backup: dict[str, Any] | None = None
 
     def mark(self, _: float) -> Evidence:
@@ -168,10 +171,13 @@ class _Drill:
         return _objects.await_whole(self.site.cluster, self._namespace, self._described, within)
 
     def prove(self, _: float) -> Evidence:
-        return self._reference.prove(_data.original(self.site.settings))
+        said = self._reference.prove(_data.original(self.site.settings))
+        for system in dict.fromkeys(("postgres", *self._answering)):
+            self._times.proven(system, self._described()["started"])
+        return said
 
     def answer(self, within: float) -> Evidence:
-        return {"answers": await_seen(self.platform.answering, within, 1)}
+        return self._times.answer(within)
 
     def whole(self) -> Evidence:
         """Look once whether each critical workload is whole and answers; raises NotSeenError where one does not."""

@@ -1,10 +1,11 @@
 """Whether a restore gave back what it had to: judged from the evidence of a drill, by the data and not by a phase."""
 
 from recovery._check import Check
-from recovery.restores._cluster import cluster_replaced, services_in_time, systems_as_backed_up
+from recovery.restores._cluster import cluster_replaced, systems_as_backed_up
 from recovery.restores._data import markers_kept, mutations_gone, tables_as_backed_up
 from recovery.restores._objects import backup_whole, restore_completed, restored_whole, volumes_restored
 from recovery.restores._scratch import source_untouched
+from recovery.restores._services import services_in_time
 from recovery.restores._times import Times, data_restored, rpo, times
 
 __all__ = ["CHECKS", "Times", "times"]

@@ -88,7 +88,7 @@ def test_a_lost_namespace_comes_back_with_what_was_backed_up_and_nothing_else(la
     assert code == ExitCode.PASS, f"{out}\n{err}"
     record = the_record(tmp_path / "runs")
     judged = verdicts(record)
-    for check in ("markers-kept", "mutations-gone", "tables-as-backed-up", "restored-whole", "rpo", "data-restored"):
+    for check in ("markers-kept", "mutations-gone", "tables-as-backed-up", "restored-whole", "rpo", "services-in-time"):
         assert judged[check].outcome is Outcome.PASS, judged[check]
     assert outcome(record) is Outcome.PASS
     with postgres.connected(postgres.conninfo(lab_dr)) as connection:

@@ -127,6 +127,9 @@ def evidence(*, scratch: bool = False) -> Evidence:
             "unread": {},
         },
     }
+    if not scratch:
+        times = {"proven": PROVEN, "answered": PROVEN + 1, "backup_started": BACKUP}
+        found["services"] = {"wanted": ["postgres"], "answering": ["postgres"], "services": {"postgres": times}}
     return found
 
 

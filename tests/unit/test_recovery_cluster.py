@@ -21,7 +21,8 @@ from drill.fingerprints import (
 from drill.record import RunRecord
 from drill.verdicts import Outcome, Verdict
 from recovery._run import Run
-from recovery.restores._cluster import cluster_replaced, services_in_time, systems_as_backed_up
+from recovery.restores._cluster import cluster_replaced, systems_as_backed_up
+from recovery.restores._services import services_in_time
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 CHECKS = (cluster_replaced, systems_as_backed_up, services_in_time)
@@ -69,6 +70,7 @@ def evidence() -> Evidence:
         },
         "services": {
             "wanted": ["postgres", "kafka", "lakehouse"],
+            "answering": ["postgres", "kafka"],
             "services": {
                 "postgres": {"proven": DISASTER + 300, "answered": DISASTER + 340, "backup_started": DISASTER - 60},
                 "kafka": {"proven": DISASTER + 310, "answered": DISASTER + 341, "backup_started": DISASTER - 60},
@@ -78,7 +80,7 @@ def evidence() -> Evidence:
     }
 
 
-def judged(tmp_path: Path, pieces: Evidence, *, whole: bool = True, **objectives: float) -> dict[str, Verdict]:
+def judged(tmp_path: Path, pieces: Evidence, *, whole: bool = True, **objectives: Any) -> dict[str, Verdict]:
     """The verdicts on a record with this evidence."""
     record = RunRecord.create(tmp_path, "cluster-loss")
     held = {"rpo": 900, "rto": 1800, "recovery_timeout": 1800, **objectives}
@@ -106,7 +108,7 @@ def test_a_platform_that_came_back_passes(tmp_path: Path) -> None:
 
 def test_other_drills_are_not_held_to_it(tmp_path: Path) -> None:
     """A namespace that was lost came back in the same cluster."""
-    assert judged(tmp_path, {}, whole=False) == {}
+    assert judged(tmp_path, {}, whole=False).keys() == {"services-in-time"}
 
 
 def test_a_run_that_came_to_nothing_is_inconclusive(tmp_path: Path) -> None:
@@ -141,7 +143,7 @@ def _nothing_but_postgres(pieces: Evidence) -> None:
 
 
 def _no_service(pieces: Evidence) -> None:
-    pieces["services"] = {"wanted": [], "services": {}}
+    pieces["services"] = {"wanted": [], "answering": [], "services": {}}
 
 
 CONTROLS: list[tuple[str, Spoil, Outcome, str]] = [
@@ -173,6 +175,8 @@ CONTROLS: list[tuple[str, Spoil, Outcome, str]] = [
         "backup of postgres was 901 s old",
     ),
     ("services-in-time", _set("services", "services", "kafka", to={}), INCONCLUSIVE, "of which nothing was seen"),
+    ("services-in-time", _without("services", "services", "kafka", "answered"), INCONCLUSIVE, "kafka was not seen to"),
+    ("services-in-time", _without("services", "answering"), INCONCLUSIVE, "does not say its answering"),
     ("services-in-time", _no_service, INCONCLUSIVE, "No service"),
 ]
 
@@ -194,3 +198,10 @@ def test_what_came_while_it_was_backed_up_may_be_in_it(tmp_path: Path) -> None:
     for end, outcome in ((500, PASS), (520, PASS), (521, FAIL), (499, FAIL)):
         pieces["systems"]["kafka"] |= {"after": kafka(520), "found": kafka(end)}
         assert judged(tmp_path / str(end), pieces)["systems-as-backed-up"].outcome is outcome
+
+
+def test_a_service_may_be_held_to_more_than_the_platform(tmp_path: Path) -> None:
+    """Its own objectives for the time until it is back, and for the age of its backup."""
+    for name, limits in (("rto", {"kafka": {"rto": 340}}), ("rpo", {"postgres": {"rpo": 59}})):
+        found = judged(tmp_path / name, evidence(), services=limits)["services-in-time"]
+        assert found.outcome is FAIL, found

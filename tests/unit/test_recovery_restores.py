@@ -19,7 +19,7 @@ DISASTER, BACKUP, PROVEN = 1_750_000_100.0, 1_750_000_040.0, 1_750_000_160.0
 VOLUME = {"pod": "kong-postgres-0", "volume": "data", "claim": "data-kong-postgres-0", "message": ""}
 Evidence = dict[str, Any]
 Spoil = Callable[[Evidence], None]
-ELSEWHERE = {"source-untouched", "cluster-replaced", "systems-as-backed-up", "services-in-time"}
+ELSEWHERE = {"source-untouched", "cluster-replaced", "systems-as-backed-up"}
 """Checks of what only a scratch namespace has, or a whole cluster (test_recovery_cluster.py)."""
 
 
@@ -90,6 +90,13 @@ def evidence() -> Evidence:
             "changing": ["kong.public.heartbeat"],
             "markers": {"kong": {"a": "1", "b": "2"}},
             "mutations": {"kong": {"c": "3"}},
+        },
+        "services": {
+            "wanted": ["postgres"],
+            "answering": ["postgres"],
+            "services": {
+                "postgres": {"proven": DISASTER + 60, "answered": DISASTER + 61, "backup_started": DISASTER - 60}
+            },
         },
         "found": {
             "fingerprint": fingerprint(services=5, heartbeat=7),
@@ -226,6 +233,7 @@ CONTROLS: list[tuple[str, Spoil, Outcome, str]] = [
     ("restore-completed", _skipped, FAIL, "were there already and not restored, Secret kong/kong-postgres"),
     ("restore-completed", _differs, FAIL, "Secret kong/kong-postgres was not restored"),
     ("restore-completed", _strange_warning, INCONCLUSIVE, "nobody declared that harmless"),
+    ("services-in-time", _set("services", "services", {}), INCONCLUSIVE, "data of postgres was not proven"),
     ("backup-whole", _bare_claim, FAIL, "claim data-kong-postgres-1, and none of its data"),
     ("restore-completed", _all_skipped, FAIL, "restored nothing"),
     ("restore-completed", _set("restore", "resource_list", None), INCONCLUSIVE, "does not say its resource list"),
