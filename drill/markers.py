@@ -1,5 +1,6 @@
-"""Markers: rows that a drill writes before and after a backup, so that a restore shows which of them it has."""
+"""Markers: rows and records that a drill writes before and after a backup, so that a restore shows what it has."""
 
+import hashlib
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -26,3 +27,13 @@ class FoundMarker(Marker):
 
     payload_digest: str
     """SHA-256 of the payload that was read; `digest` is what the row itself claims."""
+
+
+def payload(run: str, sequence: int) -> bytes:
+    """What a record of a drill holds: made of its number, so that whoever judges can tell what must be in it."""
+    return hashlib.sha512(f"{run}:{sequence}".encode()).hexdigest().encode()
+
+
+def payload_digest(value: bytes) -> str:
+    """A record's content in a few characters."""
+    return hashlib.sha256(value).hexdigest()[:16]

@@ -147,6 +147,11 @@ class RunRecord:
         return self._mapping("manifest.json")
 
     @cached_property
+    def experiment(self) -> dict[str, Any]:
+        """The Chaos Toolkit experiment as it was run."""
+        return self._mapping("experiment.json")
+
+    @cached_property
     def journal(self) -> dict[str, Any]:
         """Chaos Toolkit's own journal."""
         return self._mapping("journal.json")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from drill.errors import RecordIncompleteError
-from drill.fingerprints import PostgresFingerprint, from_document
 from drill.record import RunRecord
 from drill.verdicts import Outcome, Verdict
 from recovery.fingerprints import not_verified
@@ -13,6 +12,7 @@ from recovery.restores import CHECKS, Times, times
 from reports._format import duration, plural, size
 from reports._headline import KeyFigure
 from reports._measured import Missing, measured
+from reports._restored_data import data_of, piece
 
 ESTIMATE = "estimate"
 """The mark beside a number that was not measured in a disaster."""
@@ -20,6 +20,11 @@ _BY = {
     "markers-kept": "Rows with random content, written before the backup and read back by their digests.",
     "mutations-gone": "Rows written after the backup, and looked for afterwards.",
     "tables-as-backed-up": "Every table read, its rows counted and summed, and held against the same sums of before.",
+    "kafka-records-kept": "Each record read back by its offset, its content held against what is made of its number.",
+    "kafka-records-lost": "The instant of each record's acknowledgement, against what was read back.",
+    "kafka-topics-kept": "Kafka's own answers, before the backup, right after it, and after the restore.",
+    "kafka-positions-kept": "Kafka's own answers, before the backup, right after it, and after the restore.",
+    "kafka-cluster-kept": "The cluster's id and its brokers, as it says itself.",
     "rpo": "The start of the backup as Velero has it, against the moment of the loss.",
     "data-restored": "The drill's own clock, from the loss to the end of the phase that proved the data.",
     "backup-whole": "Velero's own resources: phase, errors, and the bytes of each volume.",
@@ -91,6 +96,8 @@ class Restore:
     locations: tuple[tuple[str, str], ...]
     tables: tuple[dict[str, Any], ...]
     proofs: tuple[Proof, ...]
+    figures: tuple[tuple[str, str], ...]
+    """What of the data leads the page, and the check whose number it is."""
     unverified: tuple[str, ...]
 
 
@@ -104,7 +111,7 @@ def restore(record: RunRecord, verdicts: Sequence[Verdict]) -> Restore | None:
     instants = times(record)
     target = record.scenario.get("target") or {}
     spaces = target.get("namespaces") or ["the namespace"]
-    stock = measured(record, lambda: _piece(record, "inventory"))
+    stock = measured(record, lambda: piece(record, "inventory"))
     return Restore(
         times=instants,
         namespace=f"The cluster, with {', '.join(spaces)}," if target.get("whole_cluster") else str(spaces[0]),
@@ -120,6 +127,7 @@ def restore(record: RunRecord, verdicts: Sequence[Verdict]) -> Restore | None:
             for name, what in _NAMES.items()
             if name in by_check
         ),
+        figures=data_of(record).figures,
         unverified=tuple(dict.fromkeys(_unverified(record, instants, by_check))),
     )
 
@@ -139,7 +147,7 @@ def outcome(instants: Times) -> str:
     if instants.rpo is None:
         return f"{said}; how much of it is gone was not measured."
     return (
-        f"{said}; what was written in the last {duration(instants.rpo)} before the loss is gone, as no backup has it."
+        f"{said}; what was written since the backup began, {duration(instants.rpo)} before the loss, may be gone."
     )
 
 
@@ -155,9 +163,7 @@ def key_figures(found: Restore, verdicts: Sequence[Verdict]) -> tuple[KeyFigure,
                   _goal(by_check.get("rpo"), hint), "rpo", mark),
     ]  # fmt: skip
     told = (
-        ("Tables proven the same", "tables-as-backed-up"),
-        ("Markers of before, found again", "markers-kept"),
-        ("Written after the backup, and still there", "mutations-gone"),
+        *found.figures,
         ("Volume data restored", "volumes-restored"),
         ("Restored objects", "restored-whole"),
         ("Pods of the source", "source-untouched"),
@@ -214,16 +220,17 @@ def _chain(record: RunRecord, instants: Times, by_check: dict[str, Verdict]) -> 
             tuple(path for path in paths if (record.path / path).is_file()),
         )
 
+    data = data_of(record)
     yield link(
         "What was there",
-        lambda: _there(_piece(record, "reference"), instants),
-        lambda: float(_reference(_piece(record, "reference"), "before").started),
+        lambda: data.said_before(record, instants),
+        lambda: data.before(record).started,
         (),
-        ("restore-reference",),
+        (f"restore-{data.reference}",),
     )
     yield link(
         "The backup",
-        lambda: _backup(_piece(record, "backup"), instants),
+        lambda: _backup(piece(record, "backup"), instants),
         lambda: _known(instants, "backup"),
         ("backup-whole", "rpo"),
         ("restore-backup", "restore-inventory"),
@@ -237,24 +244,24 @@ def _chain(record: RunRecord, instants: Times, by_check: dict[str, Verdict]) -> 
     )
     yield link(
         "The restore",
-        lambda: _restored(_piece(record, "restore")),
+        lambda: _restored(piece(record, "restore")),
         lambda: _phase(record, "restore", "phase.started"),
         ("restore-completed", "volumes-restored"),
         ("restore-restore", "runbook-restore"),
     )
     yield link(
         "All of it there again",
-        lambda: _whole(_piece(record, "objects")),
+        lambda: _whole(piece(record, "objects")),
         lambda: _phase(record, "ready", "phase.ended"),
         ("restored-whole",),
         ("restore-objects", "runbook-ready"),
     )
     yield link(
         "The data, read",
-        lambda: _read(_piece(record, "found")),
+        lambda: data.said_after(record),
         lambda: _known(instants, "proven"),
-        ("tables-as-backed-up", "markers-kept", "mutations-gone", "data-restored"),
-        ("restore-found", "restore-reference", "runbook-prove"),
+        (*data.checks, "data-restored"),
+        (f"restore-{data.found}", f"restore-{data.reference}", "runbook-prove"),
     )
     yield link(
         "Nothing left behind",
@@ -263,20 +270,6 @@ def _chain(record: RunRecord, instants: Times, by_check: dict[str, Verdict]) -> 
         ("source-untouched", "rollback-clean", "cluster-healthy-after"),
         ("cluster-before", "cluster-after"),
     )
-
-
-def _there(piece: dict[str, Any], instants: Times) -> str:
-    before = _reference(piece, "before")
-    said = f"Before the backup, {_summed(before)} were read, counted and summed"
-    if instants.estimated and instants.backup is not None and before.started > instants.backup:
-        said = f"When the drill began, after the backup, {_summed(before)} were read, counted and summed"
-    said += "; again right after it." if piece.get("after") else "."
-    marks = sum(len(each) for each in (piece.get("markers") or {}).values())
-    if marks:
-        later = sum(len(each) for each in (piece.get("mutations") or {}).values())
-        said += f" {plural(marks, 'marker')} were written before the backup, and {plural(later, 'row')} after it "
-        said += "that must not come back."
-    return said
 
 
 def _backup(piece: dict[str, Any], instants: Times) -> str:
@@ -322,35 +315,10 @@ def _whole(piece: dict[str, Any]) -> str:
     )
 
 
-def _read(piece: dict[str, Any]) -> str:
-    found = _reference(piece, "fingerprint")
-    said = f"{_summed(found)} were read from the restored server."
-    if unread := piece.get("unread"):
-        said += f" Not read: {', '.join(f'{name} ({why})' for name, why in unread.items())}."
-    return said
-
-
 def _after(record: RunRecord) -> str:
     undone = record.first("fault.undone")
     back = record.events_of("fault.recovered")
     return f"Undone{f', and seen whole {duration(back[-1].t - undone.t)} later' if back else ', and not seen whole'}."
-
-
-def _summed(found: PostgresFingerprint) -> str:
-    tables = [table for each in found.databases.values() for table in each.tables.values() if table.holds_rows]
-    rows = sum(table.rows or 0 for table in tables)
-    return f"{plural(len(found.databases), 'database')} with {plural(len(tables), 'table')} and {plural(rows, 'row')}"
-
-
-def _piece(record: RunRecord, name: str) -> dict[str, Any]:
-    found = record.evidence(f"restore-{name}")
-    if not isinstance(found, dict):
-        raise RecordIncompleteError(f"evidence/restore-{name}.json is not a JSON object")
-    return found
-
-
-def _reference(piece: dict[str, Any], name: str) -> PostgresFingerprint:
-    return from_document(piece[name], PostgresFingerprint, name)
 
 
 def _known(instants: Times, name: str) -> float:
@@ -411,20 +379,17 @@ def _unverified(record: RunRecord, instants: Times, by_check: dict[str, Verdict]
     tables = by_check.get("tables-as-backed-up")
     if tables and (excluded := tables.details.get("excluded")):
         yield f"The rows of tables that were left out on purpose: {', '.join(excluded)}."
-    both = measured(record, lambda: (_reference(_piece(record, "reference"), "before"), _found(record)))
+    data = data_of(record)
+    both = measured(record, lambda: (data.before(record), data.after(record)))
     if not isinstance(both, Missing):
         yield from not_verified(*both)
-    piece = measured(record, lambda: _piece(record, "restore"))
-    if not isinstance(piece, Missing):
-        yield from (f"What Velero wrote of the restore into the bucket: {each}." for each in piece.get("unread") or ())
-        if allowed := piece.get("allowed"):
+    made = measured(record, lambda: piece(record, "restore"))
+    if not isinstance(made, Missing):
+        yield from (f"What Velero wrote of the restore into the bucket: {each}." for each in made.get("unread") or ())
+        if allowed := made.get("allowed"):
             yield f"Velero's warnings that match {', '.join(allowed)}: the scenario declares them harmless."
     if instants.estimated:
         yield "Times of a real disaster: nothing was lost, so that RTO and RPO are estimates from the same instants."
         yield "Whether clients can work with the restored data: none was let to it."
     if record.scenario.get("load") == []:
         yield "How long clients were out: no clients ran in this drill."
-
-
-def _found(record: RunRecord) -> PostgresFingerprint:
-    return _reference(_piece(record, "found"), "fingerprint")

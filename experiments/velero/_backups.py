@@ -41,7 +41,9 @@ def make(site: Site, name: str, namespace: str, within: float, more: Sequence[st
     return evidence
 
 
-def describe(site: Site, name: str, namespace: str, pods: Collection[str] | None = None) -> dict[str, Any]:
+def describe(
+    site: Site, name: str, namespace: str, pods: Collection[str] | None = None, idle: Collection[str] = ()
+) -> dict[str, Any]:
     """What there is to restore of the namespace in a backup, kept as evidence.
 
     Args:
@@ -49,6 +51,7 @@ def describe(site: Site, name: str, namespace: str, pods: Collection[str] | None
         name: Of the backup.
         namespace: Which of its namespaces.
         pods: Only these pods' volumes and claims; None: all.
+        idle: Services that lead nowhere while it is made, and need not lead anywhere when they are restored.
     """
     backup = site.velero.backup(name)
     volumes = [
@@ -65,6 +68,7 @@ def describe(site: Site, name: str, namespace: str, pods: Collection[str] | None
         "volumes": [volume(each) for each in volumes],
         "claims": claims,
         "pods": _named(listed, "v1/Pod", namespace),
+        "idle_services": sorted(idle),
         "workloads": [f"{kind}/{each}" for key, kind in _WORKLOADS.items() for each in _named(listed, key, namespace)],
     }
     keep("backup", described)

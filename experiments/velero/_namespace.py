@@ -1,6 +1,6 @@
 """A namespace that is deleted with all that is in it, and restored from its backup where nothing else has done it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from kubernetes import client
@@ -38,7 +38,12 @@ def delete(cluster: Cluster, namespace: str) -> None:
 
 
 def ensure_restored(
-    site: Site, namespace: str, backup: str, statefulset: str, has_data: Callable[[], bool] = lambda: True
+    site: Site,
+    namespace: str,
+    backup: str,
+    statefulset: str,
+    idle: Collection[str] = (),
+    has_data: Callable[[], bool] = lambda: True,
 ) -> dict[str, Any]:
     """Restore the namespace from the backup where it is not whole or its data is not there, and see it whole.
 
@@ -47,6 +52,7 @@ def ensure_restored(
         namespace: Its name.
         backup: The backup's name.
         statefulset: Whose pods show by being Ready that the namespace is whole.
+        idle: Services that led nowhere before, and need not now.
         has_data: Whether what is Ready has the data too: a restore that ended half-way may leave pods that begin anew
             on empty volumes. The namespace is deleted again then.
 
@@ -55,21 +61,21 @@ def ensure_restored(
         DrillError: the backup or the cluster can't be asked.
     """
     proof: dict[str, Any] = {"namespace": namespace, "backup": backup, "restored": None}
-    whole = _is_whole(site.cluster, namespace, statefulset, _HEALING)
+    whole = _is_whole(site.cluster, namespace, statefulset, idle, _HEALING)
     if whole and has_data():
         return proof
     if whole:
         delete(site.cluster, namespace)
     proof["restored"] = _restore_again(site, namespace, backup)
-    if not _is_whole(site.cluster, namespace, statefulset, _UNDOING):
+    if not _is_whole(site.cluster, namespace, statefulset, idle, _UNDOING):
         raise NotRestoredError(f"{namespace} is not whole {_UNDOING:g} s after restore {proof['restored']}")
     if not has_data():
         raise NotRestoredError(f"{namespace} is Ready after restore {proof['restored']}, and its data is not there")
     return proof
 
 
-def _is_whole(cluster: Cluster, namespace: str, statefulset: str, within: float) -> bool:
-    needed = {"claims": [], "workloads": [f"statefulset/{statefulset}"]}
+def _is_whole(cluster: Cluster, namespace: str, statefulset: str, idle: Collection[str], within: float) -> bool:
+    needed = {"claims": [], "workloads": [f"statefulset/{statefulset}"], "idle_services": list(idle)}
 
     def look() -> None:
         found = _scratch.find(cluster, namespace)

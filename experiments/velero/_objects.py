@@ -50,6 +50,11 @@ def look(cluster: Cluster, namespace: str) -> dict[str, Any]:
     }
 
 
+def idle(cluster: Cluster, namespace: str) -> list[str]:
+    """The Services that lead nowhere as it is, such as that of a pod of a workload that may be scaled up."""
+    return [each["name"] for each in look(cluster, namespace)["services"] if _unled(each)]
+
+
 def missing(seen: dict[str, Any], backup: dict[str, Any]) -> str | None:
     """What of a backup is not there or not whole yet; None: nothing."""
     claims = {each["name"]: each["phase"] for each in seen["claims"]}
@@ -61,7 +66,9 @@ def missing(seen: dict[str, Any], backup: dict[str, Any]) -> str | None:
         its = workloads.get(name)
         if its is None or its["ready"] < its["wanted"]:
             return f"{name} is {'not there' if its is None else 'not Ready'}"
-    return next((f"Service {each['name']} leads nowhere" for each in seen["services"] if _unled(each)), None)
+    idle_before = backup.get("idle_services") or ()
+    unled = [each["name"] for each in seen["services"] if _unled(each) and each["name"] not in idle_before]
+    return f"Service {unled[0]} leads nowhere" if unled else None
 
 
 def await_whole(cluster: Cluster, namespace: str, backup: Callable[[], dict[str, Any]], within: float) -> Evidence:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drill import object_store, record, rollback, velero
-from drill.cluster import Cluster, Permission, secret_permission
+from drill.cluster import Cluster, Permission
 from drill.errors import DrillError
 from drill.object_store import ObjectStore
 from drill.settings import Settings
@@ -39,7 +39,6 @@ class Site:
             *velero.permissions(where, *READ, verbs=("list", "get")),
             *velero.permissions(where, *created, verbs=("create",)),
             *object_store.permissions(self.settings.object_store),
-            *secret_permission(self.settings.postgres),
         )
 
     def stored(self, location: str | None, key: str) -> Any:

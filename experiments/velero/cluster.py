@@ -6,7 +6,7 @@ from typing import Any
 
 from drill import guard, lease, nodes, rollback
 from drill import settings as settings_of
-from drill.cluster import Cluster, Permission
+from drill.cluster import Cluster, Permission, secret_permission
 from drill.errors import RefusedError, UsageError
 from drill.settings import Settings
 from drill.velero import permissions as velero_permissions
@@ -351,6 +351,7 @@ def _permissions(site: _site.Site, spaces: Sequence[str]) -> tuple[Permission, .
         Permission("list", "persistentvolumeclaims"),
         *(Permission(verb, "namespaces", name=each) for each in spaces for verb in ("get", "delete")),
         *site.permissions("backups", "restores"),
+        *secret_permission(site.settings.postgres),
         *velero_permissions(where, "backupstoragelocations", verbs=("patch",)),
         Permission("get", "deployments", where, group="apps", name="velero"),
         Permission("get", "daemonsets", where, group="apps", name="node-agent"),

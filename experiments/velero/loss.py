@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any, Literal
 
 from drill import settings as settings_of
-from drill.cluster import Cluster, Permission
+from drill.cluster import Cluster, Permission, secret_permission
 from drill.errors import UsageError
 from drill.velero import Velero
 from experiments._fault import Injection
@@ -99,6 +99,7 @@ def lose_namespace(
             *(Permission(verb, "namespaces", name=namespace) for verb in ("get", "delete")),
             Permission("list", "pods", namespace),
             *drill.site.permissions("backups", "restores"),
+            *secret_permission(settings.postgres),
             *_objects.permissions(namespace),
             *way.permissions(drill.site.velero.namespace),
         ),
@@ -147,7 +148,8 @@ class _Drill:
 
     def back_up(self, within: float) -> Evidence:
         made = _backups.make(self.site, self.name, self._namespace, within)
-        self._backup = _backups.describe(self.site, self.name, self._namespace)
+        idle = _objects.idle(self.site.cluster, self._namespace)
+        self._backup = _backups.describe(self.site, self.name, self._namespace, idle=idle)
         return {**made, **self._reference.take_again()}
 
     def mutate(self, _: float) -> Evidence:

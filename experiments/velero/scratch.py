@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any, Literal
 
 from drill import postgres
-from drill.cluster import Cluster, Permission
+from drill.cluster import Cluster, Permission, secret_permission
 from drill.errors import RefusedError, UsageError
 from drill.settings import Settings
 from experiments._fault import Injection
@@ -100,6 +100,7 @@ def restore_into_scratch(
             *drill.site.permissions("restores", *(["backups"] if backup == "new" else [])),
             *_objects.permissions(None),
             *way.permissions(drill.site.velero.namespace),
+            *secret_permission(settings.postgres),
             *_tunnel.permission(None),
             Permission("list", "pods", namespace),
             Permission("list", "pods"),

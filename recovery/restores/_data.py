@@ -9,7 +9,7 @@ from drill.errors import DrillError, RecordIncompleteError
 from drill.fingerprints import Database, PostgresFingerprint, Table, from_document
 from recovery._check import Finding, check, counted, failed, passed, unsure
 from recovery._run import Run
-from recovery.restores._evidence import held, piece, told
+from recovery.restores._evidence import held, of, piece, told
 
 State = Literal["same", "lost", "changing", "doubtful"]
 _MARKED = "evidence/restore-reference.json", "evidence/restore-found.json"
@@ -30,9 +30,12 @@ class Row:
     why: str | None = None
 
 
+_postgres = of("postgres")
+
+
 def _marked(run: Run) -> bool:
     """Whether the drill writes markers: a restore into a scratch namespace writes nothing into its source."""
-    return not (run.record.scenario.get("target") or {}).get("scratch")
+    return _postgres(run) and not (run.record.scenario.get("target") or {}).get("scratch")
 
 
 @check(*_MARKED, target=lambda o: "every marker, unchanged" if held(o) else None, applies=_marked)
@@ -72,7 +75,7 @@ def mutations_gone(run: Run) -> Finding:
     return passed("Nothing that was written after the backup is there.", f"0 of {number} there")
 
 
-@check(*_MARKED, target=lambda o: "rows and checksum of every table" if held(o) else None)
+@check(*_MARKED, target=lambda o: "rows and checksum of every table" if held(o) else None, applies=_postgres)
 def tables_as_backed_up(run: Run) -> Finding:
     """Each table of each database can be read, and its rows, their checksum and its definition are the backup's.
 

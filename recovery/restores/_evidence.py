@@ -1,7 +1,7 @@
 """The evidence of a restore, as docs/run-record.md has it: what each file must say, and where it does not."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,16 @@ class Item:
 def held(objectives: Objectives) -> bool:
     """Whether the run is held to what a restore must prove."""
     return objectives.rpo is not None
+
+
+def of(system: str) -> Callable[[Run], bool]:
+    """Whether it is a system's data that is restored: a tag of the experiment says so; without one, PostgreSQL's."""
+
+    def applies(run: Run) -> bool:
+        tags = run.record.experiment.get("tags") or []
+        return system in tags or (system == "postgres" and "kafka" not in tags)
+
+    return applies
 
 
 def piece(run: Run, name: str) -> dict[str, Any]:

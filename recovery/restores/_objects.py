@@ -120,7 +120,8 @@ def volumes_restored(run: Run) -> Finding:  # noqa: PLR0911 - one return a troub
 def restored_whole(run: Run) -> Finding:
     """In the restored namespace each claim is Bound, each workload Ready as a whole, and each Service has endpoints.
 
-    A restore that is Completed says none of that. What must be there is what the backup holds.
+    A restore that is Completed says none of that. What must be there is what the backup holds; a Service that led
+    nowhere when the backup was made need not lead anywhere now.
     """
     backup, seen = piece(run, "backup"), piece(run, "objects")
     claims = {each["name"]: each["phase"] for each in told(seen, "claims", "objects")}
@@ -142,8 +143,11 @@ def restored_whole(run: Run) -> Finding:
         for each in workloads
         if each["ready"] < each["wanted"]
     ]
+    idle = backup.get("idle_services") or ()
     troubles += [
-        f"Service {each['name']} has no endpoint" for each in services if each["selects"] and not each["ready"]
+        f"Service {each['name']} has no endpoint"
+        for each in services
+        if each["selects"] and not each["ready"] and each["name"] not in idle
     ]
     actual = (
         f"{counted(len(claims), 'claim')}, {counted(len(workloads), 'workload')}, {counted(len(services), 'Service')}"

@@ -25,6 +25,7 @@ NAMES = {
     "kafka-broker-flapping",
     "kafka-leadership-moved",
     "kafka-log-volume-full",
+    "kafka-loss",
     "kafka-volume-loss",
     "pgbouncer-pool-exhausted",
     "postgres-pool-exhausted",

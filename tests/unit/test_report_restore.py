@@ -15,6 +15,7 @@ from reports._format import duration, lapse, offset, size
 from reports._restore import restore
 from reports.charts import Chart
 from tests.unit.restores import BACKUP, DISASTER, OLD, Evidence, restore_record
+from tests.unit.restores_kafka import kafka_record
 from tests.unit.test_report import Page
 
 
@@ -24,8 +25,8 @@ def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Chart, "_draw", lambda *_: "")
 
 
-def _drawn(runs: Path, **how: Any) -> tuple[RunRecord, str]:
-    record = restore_record(runs, **how)
+def _drawn(runs: Path, write: Callable[..., RunRecord] = restore_record, **how: Any) -> tuple[RunRecord, str]:
+    record = write(runs, **how)
     verdicts = [each.model_dump(mode="json") for each in recovery.judge(record)]
     record.write_json("verdicts.json", {"verdicts": verdicts})
     record = RunRecord.open(record.path)
@@ -41,7 +42,7 @@ def test_a_loss_is_told_as_measured(tmp_path: Path) -> None:
     _, text = _drawn(tmp_path)
     assert "PASS data-loss" in text
     assert "The data was proven 48.00 s after it was lost" in text
-    assert "the last 20.00 s before the loss is gone" in text
+    assert "what was written since the backup began, 20.00 s before the loss, may be gone" in text
     assert "estimate" not in text.lower()
     links = ["What was there", "The backup", "The loss", "The restore", "All of it there again", "The data, read"]
     places = [text.index(f" {name} 2025-06-15") for name in links]
@@ -49,6 +50,19 @@ def test_a_loss_is_told_as_measured(tmp_path: Path) -> None:
     assert "drill-kong-run (restored) none Completed 2025-06-15 15:06:50 20.00 s" in text
     assert "velero-daily-20250613190650 daily PartiallyFailed 2025-06-14 15:06:50 24 h 00 min" in text
     assert "kong.public.services the same, by rows and checksum 5 5" in text
+
+
+def test_kafka_is_told_by_its_records(tmp_path: Path) -> None:
+    """What was acknowledged before and since, what of it is there, and no word of tables."""
+    _, text = _drawn(tmp_path, kafka_record)
+    assert "2 topics with 170 records, and 2 consumer groups; they were looked at again right after it" in text
+    assert "380 records were acknowledged until the loss" in text
+    assert "130 records of the drill's own among them" in text
+    assert "Acknowledged before the backup, found again 80 of 80 records" in text
+    assert "Lost of what was acknowledged since (measured RPO) 250 of 300 records lost, 25.0 s" in text
+    assert "Contents before the last 20,000 offsets of each partition." in text
+    assert "Access control lists, quotas" in text
+    assert "table" not in text.lower()
 
 
 def test_a_scratch_restore_is_told_as_an_estimate(tmp_path: Path) -> None:
