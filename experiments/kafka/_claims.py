@@ -20,11 +20,12 @@ _STUCK = 20.0
 """Seconds that a pod may wait for a claim that is not there, before it is deleted so that both are made anew."""
 
 # $1: a folder. Of each log directory below it: its path and its id, as Kafka wrote them when it was formatted, and how
-# many partitions it has; then all that is used, KiB.
+# many partitions it has (those that are being deleted are in folders with another name); then all that is used, KiB.
 _KEPT = """
 find "$1" -maxdepth 3 -name meta.properties | while read -r each; do
   folder=$(dirname "$each")
-  echo "$folder $(sed -n 's/^directory.id=//p' "$each") $(find "$folder" -mindepth 1 -maxdepth 1 -type d | grep -c .)"
+  kept=$(find "$folder" -mindepth 1 -maxdepth 1 -type d ! -name '*-delete' | grep -c .)
+  echo "$folder $(sed -n 's/^directory.id=//p' "$each") $kept"
 done
 du -sk "$1" | { read -r used _; echo "$used"; }
 """

@@ -288,7 +288,7 @@ def test_the_script_reads_what_kafka_wrote(tmp_path: Path) -> None:
     """The real script, on a folder as a broker has it."""
     assert all(shutil.which(each) for each in ("find", "sed", "du"))
     data = tmp_path / "data"
-    for each in ("__cluster_metadata-0", "commodities-0", "commodities-1"):
+    for each in ("__cluster_metadata-0", "commodities-0", "commodities-1", "gone-0.0f1e2d-delete"):
         (data / each).mkdir(parents=True)
     (data / "meta.properties").write_text("#\nnode.id=0\ndirectory.id=8MFpXY8vcRxKGkWSQsW9RA\nversion=1\n")
     argv = ["sh", "-c", _claims._KEPT, "sh", str(tmp_path)]
