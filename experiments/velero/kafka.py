@@ -27,6 +27,7 @@ from experiments.runbooks._phases import Evidence, Phase, Runbook, StepFailedErr
 from experiments.runbooks._rehearsal import Rehearsal, rehearsal
 from experiments.velero import _backups, _kafka_data, _namespace, _objects, _scratch, _site
 from experiments.velero._restores import restore
+from experiments.velero._times import Times
 
 _SETTLING = 300.0
 """Seconds for which an undo awaits that every replica is in sync."""
@@ -86,6 +87,8 @@ def lose_kafka(
     settings, cluster = drillable(namespace)
     if settings.kafka.namespace != namespace:
         raise UsageError(f"Kafka is in {settings.kafka.namespace!r}, so no data of {namespace!r} could be proven")
+    if (found := _scratch.find(cluster, namespace)) is None:
+        raise RefusedError(f"namespace {namespace} is not there")
     here = Brokers(str(settings.context), settings.kafka, cluster)
     pods = [each.name for each in cluster.pods(namespace, "app.kubernetes.io/managed-by!=drill")]
     ensure_within(len(pods), len(pods), max_pods, f"pods of {namespace}")
@@ -105,7 +108,6 @@ def lose_kafka(
         Phase("prove", prove_budget, "Read the cluster, its topics, positions and records.", drill.prove),
         Phase("answer", answer_budget, "Wait until Kafka answers a client.", drill.answer),
     )
-    found = _scratch.find(cluster, namespace)
     injection = Injection(
         fault="lose_kafka",
         method="namespace deleted",
@@ -148,7 +150,8 @@ class _Drill:
         self._namespace = here.target.namespace
         self.name = f"drill-{self._namespace}-{site.run}"
         self.idle = _objects.idle(site.cluster, self._namespace)
-        self.platform = platform(site.settings, ["kafka"], _kafka_data.topic(site.run))
+        self.platform = platform(site.settings, ["kafka"])
+        self._times = Times(site.settings, ["kafka"], topic=_kafka_data.topic(site.run))
         self._reference = _kafka_data.Reference(here.target, site.run, rate, content_records)
         self._backup: dict[str, Any] | None = None
         self._written: Evidence = {}
@@ -196,10 +199,12 @@ class _Drill:
         return {**seen, **await_seen(lambda: _recovery.whole(self._here), within)}
 
     def prove(self, _: float) -> Evidence:
-        return self._reference.prove()
+        said = self._reference.prove()
+        self._times.proven("kafka", self._described()["started"])
+        return said
 
     def answer(self, within: float) -> Evidence:
-        return {"answers": await_seen(self.platform.answering, within, 1)}
+        return self._times.answer(within)
 
     def _described(self) -> dict[str, Any]:
         if self._backup is None:

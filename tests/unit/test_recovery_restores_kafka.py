@@ -39,7 +39,8 @@ def test_a_good_restore_passes(tmp_path: Path) -> None:
     found = verdicts(kafka_record(tmp_path))
     assert {name: each.outcome for name, each in found.items()} == dict.fromkeys(
         [each.name for each in OF_KAFKA]
-        + ["rpo", "data-restored", "backup-whole", "restore-completed", "volumes-restored", "restored-whole"],
+        + ["rpo", "data-restored", "services-in-time", "backup-whole", "restore-completed", "volumes-restored"]
+        + ["restored-whole"],
         PASS,
     )
     assert found["kafka-records-kept"].actual == "80 of 80 records"
