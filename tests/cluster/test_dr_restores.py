@@ -3,8 +3,12 @@
 All of it is in namespaces of the tests' own. Velero's server is killed once in mid-restore, and is whole again.
 """
 
+import os
 import secrets
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +35,7 @@ from recovery._run import Run
 from recovery.restores import CHECKS
 from scenarios.model import EXPERIMENTS
 from tests.cluster.conftest import lab_settings
-from tests.cluster.drills import ROOT, run, the_record
+from tests.cluster.drills import DRILL, ROOT, run, the_record
 from tests.cluster.keeper import CLAIM, FILE, POD, Keeper, await_ready, keeping, remove_namespace, scaled_to_none
 
 pytestmark = pytest.mark.slow
@@ -197,6 +201,24 @@ def test_the_location_is_read_only_while_it_is_restored_from(drill: Drill) -> No
     drill.keeper.backup(f"test-{secrets.token_hex(4)}", includedResources=["configmaps"])
 
 
+def test_what_a_dead_harness_has_set_is_put_back(drill: Drill) -> None:
+    """By `drill rollback`, from the log in the cluster: the location is writable, no class is mapped."""
+    with _dying_harness(drill) as harness:
+        assert drill.keeper.velero.location(LOCATION).access_mode == "ReadOnly"
+        assert len(_mappings(drill)) == 1
+        harness.send_signal(signal.SIGKILL)
+        harness.wait()
+        assert drill.keeper.velero.location(LOCATION).access_mode == "ReadOnly"
+        done = subprocess.run(
+            [DRILL, "rollback", "--context", "drill-lab"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    found = drill.keeper.velero.location(LOCATION)
+    assert found.access_mode == "ReadWrite"
+    assert _meanwhile.HELD_BY not in (found.raw["metadata"].get("annotations") or {})
+    assert _mappings(drill) == []
+
+
 def test_a_restore_drill_takes_both_as_its_parameters(lab_dr: Settings, tmp_path: Path) -> None:
     """PostgreSQL's data is proven on another storage class, restored from a location that was ReadOnly meanwhile."""
     assert lab_dr.velero.namespace == "velero"
@@ -303,3 +325,35 @@ def _no_provisioner(drill: Drill) -> Iterator[str]:
         yield name
     finally:
         storage.delete_storage_class(name)
+
+
+_HARNESS = """
+import sys, time
+from drill import settings
+from drill.cluster import Cluster
+from drill.velero import Velero
+from experiments.velero import _meanwhile
+from experiments.velero._site import Site
+loaded = settings.load()
+cluster = Cluster.connect(loaded)
+site = Site(loaded, cluster, Velero.connect(loaded, cluster), sys.argv[1])
+with _meanwhile.read_only(site, "default"), _meanwhile.mapped_classes(site, {"local-path": "local-path-apart"}):
+    print("set", flush=True)
+    time.sleep(600)
+"""
+
+
+@contextmanager
+def _dying_harness(drill: Drill) -> Iterator[subprocess.Popen[str]]:
+    """A process of its own that has set both, and has nobody to put them back."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", _HARNESS, drill.site.run], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    ) as harness:
+        try:
+            assert harness.stdout is not None
+            said = list(iter(harness.stdout.readline, "set\n"))  # what it logs comes before
+            assert harness.poll() is None, said
+            yield harness
+        finally:
+            harness.kill()
