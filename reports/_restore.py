@@ -146,9 +146,7 @@ def outcome(instants: Times) -> str:
     said = f"The data was proven {duration(instants.rto)} after it was lost"
     if instants.rpo is None:
         return f"{said}; how much of it is gone was not measured."
-    return (
-        f"{said}; what was written since the backup began, {duration(instants.rpo)} before the loss, may be gone."
-    )
+    return f"{said}; what was written since the backup began, {duration(instants.rpo)} before the loss, may be gone."
 
 
 def key_figures(found: Restore, verdicts: Sequence[Verdict]) -> tuple[KeyFigure, ...]:
