@@ -156,7 +156,8 @@ def restored_whole(run: Run) -> Finding:
         return failed(f"After the restore {'; '.join(troubles[:3])}.", actual, troubles=troubles)
     if not workloads:
         return unsure("The backup has no workload, so that nothing shows whether its data can be used.", actual)
-    return passed("Every claim is Bound, every workload Ready, and every Service leads to one.", actual)
+    aside = f", but for {', '.join(idle)}, as before the backup" if idle else ""
+    return passed(f"Every claim is Bound, every workload Ready, and every Service leads to one{aside}.", actual)
 
 
 def _matters(item: Item, restore: dict[str, Any]) -> bool:
