@@ -1,7 +1,5 @@
 """The lab's whole cluster is lost and comes back: by a drill, and by `drill rollback` where the drill died half-way."""
 
-import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -19,7 +17,6 @@ from experiments.fingerprints.postgres import capture
 from experiments.velero import _safe
 from recovery.fingerprints import judge_postgres
 from tests.cluster.drills import Command, outcome, run, the_record, verdicts
-from tests.cluster.test_brakes import _descendants
 
 pytestmark = pytest.mark.slow
 
@@ -50,10 +47,7 @@ def test_a_drill_that_died_in_the_middle_of_the_restore_is_gone_on_with(lab_dr: 
     uid = Cluster.connect(lab_dr).identity()["uid"]
     drill = Command(tmp_path / "runs", "run", "cluster-loss")
     record = drill.await_record(_restoring, "the restore's begin", within=2400)
-    os.kill(drill.process.pid, signal.SIGSTOP)  # lest it be told of the others' death, and undo
-    for child in _descendants(drill.process.pid):
-        os.kill(child, signal.SIGKILL)
-    os.kill(drill.process.pid, signal.SIGKILL)
+    drill.kill(children_too=True)
     drill.finish()
     assert _safe.place(_run_of(record)).exists()
     code, out, err = run(tmp_path / "runs", "rollback", str(record.path))
