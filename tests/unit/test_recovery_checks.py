@@ -12,13 +12,14 @@ from drill.record import RunRecord
 from drill.verdicts import Outcome, Verdict
 from recovery import judge
 from recovery._judge import CHECKS
+from recovery.lakehouse import CHECKS as LAKEHOUSE
 from recovery.restores import CHECKS as RESTORES
 from tests.unit.records import FAULT, RECOVERED, build_record
 
 FAIL, INCONCLUSIVE = Outcome.FAIL, Outcome.INCONCLUSIVE
 OF_RUNBOOKS = {"phases-within-budget", "platform-restored"}
 """Held to their own controls in test_recovery_phases."""
-OF_RESTORES = {check.name for check in RESTORES}
+OF_RESTORES = {check.name for check in (*RESTORES, *LAKEHOUSE)}
 """Held to their own controls in test_recovery_restores."""
 NAMES = {check.name for check in CHECKS} - OF_RUNBOOKS - OF_RESTORES
 FOREVER = ((0, FAULT, math.inf),)
