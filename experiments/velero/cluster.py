@@ -103,7 +103,7 @@ def lose_cluster(
     there = nodes.nodes(cluster)
     ensure_within(len(there), len(there), max_nodes, "nodes")
     _fresh.ensure_restored_whole(settings, cluster, spaces)
-    needed = {each: _needed(_objects.look(cluster, each)) for each in spaces}
+    needed = {each: _needed(cluster, each) for each in spaces}
     site = _site.of(settings, cluster)
     systems = Systems(site, topic if "kafka" in select else None, kafka_records)
     drill = _Drill(site, select, stages, needed, systems, changing or [], allowed_warnings or [], len(there), topic)
@@ -200,12 +200,16 @@ class _Drill:
     def back_up(self, within: float) -> Evidence:
         first, *others = self._spaces
         made = _backups.make(self.site, self.name, first, within, more=others)
-        described = [_qualified(_backups.describe(self.site, self.name, each), each) for each in self._spaces]
+        described = [self._describe(each) for each in self._spaces]
         merged = {**described[0], **{key: [row for each in described for row in each[key]] for key in _LISTS}}
         self._backup = {**merged, "namespaces": self._spaces}
         _site.keep("backup", self._backup)
         self._systems.take_again()
         return {**made, **self._reference.take_again()}
+
+    def _describe(self, namespace: str) -> dict[str, Any]:
+        idle = self._needed[namespace]["idle_services"]
+        return _qualified(_backups.describe(self.site, self.name, namespace, idle=idle), namespace)
 
     def secure(self, _: float) -> Evidence:
         return {"secrets": _safe.take(self.site, self.safe)}
@@ -258,7 +262,7 @@ class _Drill:
         seen: dict[str, Any] = {}
 
         def look() -> dict[str, Any]:
-            seen.update(_look(self.site.cluster, self._spaces, self._needed))
+            seen.update(_look(self.site.cluster, self._spaces))
             if (trouble := _objects.missing(seen, self._described())) is not None:
                 raise NotSeenError(trouble)
             return {**seen, **self.platform.whole()}
@@ -297,7 +301,7 @@ class _Drill:
         return self._backup
 
 
-_LISTS = ("volumes", "claims", "pods", "workloads")
+_LISTS = ("volumes", "claims", "pods", "workloads", "idle_services")
 
 
 def _stages(settings: Settings, select: Sequence[System], more: Sequence[str]) -> Stages:
@@ -307,17 +311,16 @@ def _stages(settings: Settings, select: Sequence[System], more: Sequence[str]) -
     return [data, clients] if clients else [data]
 
 
-def _needed(seen: dict[str, Any]) -> dict[str, list[str]]:
-    """What must be there again: claims and workloads, and those of the Services that led anywhere."""
-    led = [each["name"] for each in seen["services"] if each["ready"]]
-    return {**{kind: [each["name"] for each in seen[kind]] for kind in ("claims", "workloads")}, "services": led}
+def _needed(cluster: Cluster, namespace: str) -> dict[str, list[str]]:
+    """What must be there again, and the Services that need not lead anywhere."""
+    seen = _objects.look(cluster, namespace)
+    names = {kind: [each["name"] for each in seen[kind]] for kind in ("claims", "workloads")}
+    return {**names, "idle_services": _objects.idle(cluster, namespace)}
 
 
-def _look(cluster: Cluster, spaces: Sequence[str], needed: Needed) -> dict[str, Any]:
-    """The objects of several namespaces, each called `namespace/name`; no Service that led nowhere before."""
+def _look(cluster: Cluster, spaces: Sequence[str]) -> dict[str, Any]:
+    """The objects of several namespaces, each called `namespace/name`."""
     looked = {each: _objects.look(cluster, each) for each in spaces}
-    for space, seen in looked.items():
-        seen["services"] = [each for each in seen["services"] if each["name"] in needed[space]["services"]]
     return {
         "namespaces": list(spaces),
         **{
@@ -329,7 +332,7 @@ def _look(cluster: Cluster, spaces: Sequence[str], needed: Needed) -> dict[str, 
 
 def _qualified(described: dict[str, Any], namespace: str) -> dict[str, Any]:
     """What a backup holds of a namespace, each thing called `namespace/name`."""
-    named = {key: [f"{namespace}/{each}" for each in described[key]] for key in ("claims", "pods", "workloads")}
+    named = {key: [f"{namespace}/{each}" for each in described[key]] for key in _LISTS if key != "volumes"}
     return {**_with_namespaces(described), **named}
 
 

@@ -23,7 +23,7 @@ _UNDOING = 900.0
 Stages = list[list[str]]
 """The namespaces of each restore, in their order."""
 Needed = dict[str, dict[str, list[str]]]
-"""By namespace: the claims and workloads that it must have, and the Services that must lead somewhere."""
+"""By namespace: the claims and workloads that it must have, and the Services that need not lead anywhere."""
 
 
 def specs(stages: Stages) -> list[dict[str, Any]]:
@@ -157,8 +157,7 @@ def _see_whole(cluster: Cluster, stage: Sequence[str], needed: Needed) -> None:
     for namespace in stage:
         if _scratch.find(cluster, namespace) is None:
             raise NotSeenError(f"namespace {namespace} is not there")
-        seen = {**_objects.look(cluster, namespace), "services": []}  # they lead to what is Ready
-        if (trouble := _objects.missing(seen, needed[namespace])) is not None:
+        if (trouble := _objects.missing(_objects.look(cluster, namespace), needed[namespace])) is not None:
             raise NotSeenError(f"{namespace}: {trouble}")
 
 

@@ -50,7 +50,9 @@ rebuilt_namespaces = ["minio", "velero"]
 """
 OLD, NEW = "uid-old", "uid-new"
 STAGES = [["kong", "kafka"], ["apps"]]
-NEEDED: Any = {space: {"claims": [], "workloads": ["w"], "services": []} for space in ("kong", "kafka", "apps")}
+NEEDED: Any = {
+    space: {"claims": [], "workloads": ["w"], "idle_services": ["idle"]} for space in ("kong", "kafka", "apps")
+}
 BACKUP = "drill-cluster-r"
 
 
@@ -323,17 +325,17 @@ def test_data_first_then_its_clients(world: _World) -> None:
 def test_what_is_called_the_same_in_two_namespaces_is_told_apart() -> None:
     """Claims, pods and volumes; a volume without a claim has none."""
     volumes = [{"namespace": "kong", "pod": "p", "claim": "c"}, {"namespace": "kong", "pod": "q", "claim": None}]
-    found = _qualified({"claims": ["c"], "pods": ["p", "q"], "workloads": ["w"], "volumes": volumes}, "kong")
-    assert (found["claims"], found["workloads"]) == (["kong/c"], ["kong/w"])
+    described = {"claims": ["c"], "pods": ["p", "q"], "workloads": ["w"], "idle_services": ["s"], "volumes": volumes}
+    found = _qualified(described, "kong")
+    assert (found["claims"], found["workloads"], found["idle_services"]) == (["kong/c"], ["kong/w"], ["kong/s"])
     assert [(each["pod"], each["claim"]) for each in found["volumes"]] == [("kong/p", "kong/c"), ("kong/q", None)]
 
 
 def test_a_service_that_led_nowhere_need_not_lead_anywhere(world: _World) -> None:
-    """It may be of a pod that there is not yet; one that did must again."""
-    needed = {"kong": _needed(world.look(None, "kong"))}
-    assert needed["kong"] == {"claims": [], "workloads": ["w"], "services": ["used"]}
-    seen = _look(world, ["kong"], needed)  # type: ignore[arg-type]
-    assert [each["name"] for each in seen["services"]] == ["kong/used"]
+    """It may be of a pod that there is not yet; and what is of a namespace is called so."""
+    assert _needed(world, "kong") == {"claims": [], "workloads": ["w"], "idle_services": ["idle"]}  # type: ignore[arg-type]
+    seen = _look(world, ["kong"])  # type: ignore[arg-type]
+    assert [each["name"] for each in seen["services"]] == ["kong/idle", "kong/used"]
     assert [each["name"] for each in seen["workloads"]] == ["kong/w"]
 
 
