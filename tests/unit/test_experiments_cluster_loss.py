@@ -19,8 +19,8 @@ from drill.nodes import NodeState
 from drill.rollback import NotRestoredError
 from drill.velero import DEFAULT_PASSWORD, Backup, Location, Restore, Server
 from experiments import _hooks, _watch
-from experiments.velero import _data, _fresh, _safe, _site
-from experiments.velero.cluster import _look, _needed, _qualified, _stages
+from experiments.velero import _backups, _data, _fresh, _safe, _site
+from experiments.velero.cluster import _Drill, _look, _needed, _qualified, _stages
 from experiments.velero.comeback import bring_cluster_back
 
 SETTINGS = """
@@ -337,6 +337,20 @@ def test_a_service_that_led_nowhere_need_not_lead_anywhere(world: _World) -> Non
     seen = _look(world, ["kong"])  # type: ignore[arg-type]
     assert [each["name"] for each in seen["services"]] == ["kong/idle", "kong/used"]
     assert [each["name"] for each in seen["workloads"]] == ["kong/w"]
+
+
+def test_a_later_backup_of_a_schedule_does_not_stand_in_the_way(world: _World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is restored is the drill's own, whose markers are known; the evidence says so."""
+    kept: dict[str, Any] = {}
+    monkeypatch.setattr(_site, "keep", kept.__setitem__)
+    monkeypatch.setattr(_backups, "inventory", lambda *_: {"chosen": "kong-daily", "backups": [{}, {}]})
+    drill = object.__new__(_Drill)
+    drill.site, drill.name, drill._spaces, drill._backup = world.site, BACKUP, ["kong"], {"volumes": []}
+    assert drill.sync(10) == {"backup": BACKUP, "backups": 2}
+    assert kept["inventory"]["chosen"] == BACKUP
+    world.known = False
+    with pytest.raises(_watch.GivenUpError, match="no backup"):
+        drill.sync(10)
 
 
 # -- the way back
