@@ -23,6 +23,7 @@ __all__ = [
     "down",
     "for_namespaces",
     "kubeconfig",
+    "load_own_image",
     "lose_cluster",
     "rebuild_cluster",
     "start_node",
@@ -50,6 +51,18 @@ def up(nodes: int = 3, parts: Iterable[str] = ("kafka",)) -> None:
     from lab._up import up  # noqa: PLC0415 - lazy: the front door loads every room
 
     up(nodes, parts)
+
+
+def load_own_image() -> str:
+    """Make drill's own image from the checkout, and import it into the nodes that run; returns its name.
+
+    Raises:
+        LabPreflightError: this is no checkout, the lab is not up, or it has no part with Python.
+        LabError: pip or a node's containerd refused.
+    """
+    from lab._own_image import load_own_image  # noqa: PLC0415 - lazy: the front door loads every room
+
+    return load_own_image()
 
 
 def down() -> None:

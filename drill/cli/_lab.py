@@ -205,6 +205,19 @@ def rebuild(
 
 
 @_lab.command()
+def image() -> None:
+    """Make drill's own image from the checkout and load it into the lab's nodes, for drills that run in the cluster.
+
+    Example: drill lab image && kubectl apply -k deploy/lab
+    """
+    import lab  # noqa: PLC0415 - lazy
+
+    with clear_errors():
+        typer.echo(lab.load_own_image())
+    leave(ExitCode.PASS)
+
+
+@_lab.command()
 def status(output: AsOutput = Output.TEXT) -> None:
     """Show what of the lab is up, where its kubeconfig is, and what it uses.
 
