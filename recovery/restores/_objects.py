@@ -13,7 +13,7 @@ _ENDED = {"Completed", "PartiallyFailed", "Failed", "FailedValidation"}
 _OF_EVERY_NAMESPACE = {("v1/ConfigMap", "kube-root-ca.crt"), ("v1/ServiceAccount", "default")}
 """What Kubernetes puts into a new namespace by itself, so that a restore finds it there."""
 _HARMLESS = tuple(
-    re.compile(rf"could not restore, {kind.partition('/')[2]}:{re.escape(name)} already exists\b")
+    re.compile(rf"could not restore, {kind.partition('/')[2]}(:| \"){re.escape(name)}\"? already exists\b")
     for kind, name in _OF_EVERY_NAMESPACE
 )
 """What Velero warns of them (velero/pkg/restore/restore.go)."""

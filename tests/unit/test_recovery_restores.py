@@ -153,6 +153,14 @@ def test_a_good_restore_passes(tmp_path: Path) -> None:
     assert found["tables-as-backed-up"].actual == "1 of 2 tables proven the same"
 
 
+def test_each_way_in_which_velero_tells_of_it_is_known(tmp_path: Path) -> None:
+    """It names what Kubernetes had put into the namespace by kind and name, or as the API server does."""
+    pieces = evidence()
+    told = ROOT_CA.replace("ConfigMap:kube-root-ca.crt", 'ConfigMap "kube-root-ca.crt"')
+    pieces["restore"]["results"]["warnings"]["namespaces"]["kong"] = [told]
+    assert verdicts(record_of(tmp_path, pieces))["restore-completed"].outcome is PASS
+
+
 def test_without_an_rpo_no_run_is_held_to_a_restore(tmp_path: Path) -> None:
     """A drill that restores nothing has no verdict on it."""
     record = record_of(tmp_path, {})
