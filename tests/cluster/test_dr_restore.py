@@ -115,5 +115,13 @@ def test_a_harness_that_dies_in_a_disaster_of_its_own_is_undone_by_a_restore(
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+def test_the_shipped_manifest_is_what_the_drills_need(lab_dr: Settings, tmp_path: Path) -> None:
+    """To the letter; after a change `drill rbac` writes it anew."""
+    assert lab_dr.target.drillable
+    code, out, err = run(tmp_path, "rbac", "velero")
+    assert code == ExitCode.PASS, err
+    assert out == (ROOT / "docs" / "rbac" / "velero-drills.yaml").read_text()
+
+
 def _restoring(record: RunRecord) -> bool:
     return any(event.data.get("phase") == "restore" for event in record.events_of("phase.started"))

@@ -19,8 +19,8 @@ from tests.cluster.drills import ROOT, run, the_record, verdicts
 
 DOCS = ROOT / "docs" / "rbac"
 ACCOUNT, NAMESPACE = "drill", "default"
-ELSEWHERE = {"trino"}
-"""Families whose targets only a lab with parts for recovery has: test_dr_trino holds them."""
+ELSEWHERE = {"trino", "velero"}
+"""Families whose targets only a lab with parts for recovery has: test_dr_trino and test_dr_restore hold them."""
 Objects = list[dict[str, Any]]
 Bound = Callable[[Objects], Any]
 
