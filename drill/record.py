@@ -196,7 +196,7 @@ class RunRecord:
         return tuple(sorted(name for name in sealed.keys() | present.keys() if sealed.get(name) != present.get(name)))
 
     def _digests(self) -> dict[str, str]:
-        return {name: _sha256(self.path / name) for name in self._files() if name not in DERIVED}
+        return {name: sha256(self.path / name) for name in self._files() if name not in DERIVED}
 
     def _files(self) -> Iterator[str]:
         for path in sorted(self.path.rglob("*")):
@@ -246,6 +246,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no place in a record: {value!r}")
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Of a file's content, in hexadecimal digits."""
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()

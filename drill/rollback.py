@@ -10,6 +10,7 @@ restored, and raises otherwise (NotRestoredError when trying again at once would
 import importlib
 import json
 import os
+import secrets
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -240,6 +241,11 @@ def _cluster_log() -> "ClusterLog | None":
     from drill.cluster_log import ClusterLog  # noqa: PLC0415 - lazy: a judge of records needs no cluster's client
 
     return ClusterLog.of_settings()
+
+
+def run_id() -> str:
+    """That of the drill that runs here; of a bare `chaos run`, one made up."""
+    return _who().get("run_id") or secrets.token_hex(8)
 
 
 def _who() -> dict[str, str]:

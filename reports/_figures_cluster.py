@@ -10,10 +10,9 @@ from drill.ledger import Accounting
 from drill.record import Event, RunRecord
 from reports._format import duration, plural
 from reports._measured import Missing, measured
-from reports._scene import Figure, Scene, View
+from reports._scene import Figure, Scene, Span, View, joined
 from reports.charts import Chart, Line
 
-Span = tuple[float, float]
 """From and to, epoch seconds."""
 
 
@@ -28,7 +27,7 @@ def phases(scene: Scene, title: str) -> Figure:
     ]
     outages, degraded = scene.timeline.outages, _degraded(scene)
     lanes = {
-        "Fault": ("fault", "fault on", _joined(scene.windows(scene.axis.end + scene.origin))),
+        "Fault": ("fault", "fault on", joined(scene.windows(scene.axis.end + scene.origin))),
         **_clients(scene),
     }
     if kafka := asks_kafka(scene):
@@ -41,7 +40,7 @@ def phases(scene: Scene, title: str) -> Figure:
     if gone := _lost(scene):
         what = " or ".join(dict.fromkeys(f"{view.noun}s" for view, _ in gone))
         intervals = [interval for _, books in gone for interval in books.lost_intervals]
-        lost = _joined([(interval.first_time, interval.last_time) for interval in intervals])
+        lost = joined([(interval.first_time, interval.last_time) for interval in intervals])
         lanes["Lost"] = ("out", f"lost {what} were due", lost)
     for lane, (colour, text, spans) in lanes.items():
         bands += [scene.band(lane, start, end, colour, text) for start, end in spans]
@@ -172,7 +171,7 @@ def _clients(scene: Scene) -> dict[str, tuple[str, str, list[Span]]]:
     parts = {each.name: each.outages for each in scene.timeline.services}
     if len(parts) <= 1:
         parts = {"Clients": scene.timeline.outages}
-    return {name: ("out", "out", _joined([(each.t1, each.seen_until) for each in of])) for name, of in parts.items()}
+    return {name: ("out", "out", joined([(each.t1, each.seen_until) for each in of])) for name, of in parts.items()}
 
 
 def _lost(scene: Scene) -> list[tuple[View, Accounting]]:
@@ -198,15 +197,4 @@ def _degraded(scene: Scene) -> list[Span]:
     """When Kafka said that partitions were under-replicated, epoch seconds."""
     seen = scene.record.events_of("observed.kafka")
     pairs = zip(seen, [*seen[1:], *seen[-1:]], strict=True)
-    return _joined([(event.t, then.t) for event, then in pairs if event.data.get("under_replicated", 0)])
-
-
-def _joined(spans: Sequence[Span]) -> list[Span]:
-    """The union of spans, in the order of time."""
-    joined: list[Span] = []
-    for start, end in sorted(spans):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((start, end))
-    return joined
+    return joined([(event.t, then.t) for event, then in pairs if event.data.get("under_replicated", 0)])

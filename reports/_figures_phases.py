@@ -3,10 +3,8 @@
 from drill.errors import RecordIncompleteError
 from reports._format import duration, plural
 from reports._runbook import Phase, phases
-from reports._scene import Figure, Scene
+from reports._scene import Figure, Scene, Span, joined
 from reports.charts import Chart
-
-Span = tuple[float, float]
 
 
 def runbook(scene: Scene, title: str) -> Figure:
@@ -21,7 +19,7 @@ def runbook(scene: Scene, title: str) -> Figure:
         colour = "phase" if phase.ok else "out"
         bands.append(scene.band(phase.name, phase.started, until, colour, _text(phase)))
     for service in scene.timeline.services:
-        out = _joined([(each.t1, each.seen_until) for path in service.paths for each in path.outages])
+        out = joined([(each.t1, each.seen_until) for path in service.paths for each in path.outages])
         for start, until in _between(out, scene.axis.start + scene.origin, end):
             bands.append(scene.band(service.name, start, until, "served", thin=True))
         bands += [
@@ -53,17 +51,6 @@ def runbook(scene: Scene, title: str) -> Figure:
 
 def _text(phase: Phase) -> str:
     return "not ended" if phase.seconds is None else f"{duration(phase.seconds)} of {phase.budget / 60:g} min"
-
-
-def _joined(spans: list[Span]) -> list[Span]:
-    """The union of spans, in the order of time."""
-    joined: list[Span] = []
-    for start, end in sorted(spans):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((start, end))
-    return joined
 
 
 def _between(spans: list[Span], start: float, end: float) -> list[Span]:

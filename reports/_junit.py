@@ -5,6 +5,7 @@ from xml.etree import ElementTree as ET
 
 from drill.record import RunRecord
 from drill.verdicts import Outcome, Verdict
+from drill.xml_text import text
 from reports._alarms import rollbacks
 from reports._measured import Missing, measured
 
@@ -48,7 +49,7 @@ def junit(record: RunRecord) -> str:
 def _case(suite: ET.Element, name: str, verdict: Verdict) -> None:
     case = ET.SubElement(suite, "testcase", _named(name, verdict.check))
     if verdict.outcome is Outcome.FAIL:
-        ET.SubElement(case, "failure", {"type": "fail", "message": _text(verdict.reason)}).text = _body(verdict)
+        ET.SubElement(case, "failure", {"type": "fail", "message": text(verdict.reason)}).text = _body(verdict)
     elif verdict.outcome is Outcome.INCONCLUSIVE:
         _error(case, "inconclusive", verdict.reason, _body(verdict))
     else:
@@ -56,20 +57,13 @@ def _case(suite: ET.Element, name: str, verdict: Verdict) -> None:
 
 
 def _error(case: ET.Element, kind: str, reason: str, body: str | None = None) -> None:
-    ET.SubElement(case, "error", {"type": kind, "message": _text(reason)}).text = body or _text(reason)
+    ET.SubElement(case, "error", {"type": kind, "message": text(reason)}).text = body or text(reason)
 
 
 def _named(scenario: str, check: str) -> dict[str, str]:
-    return {"classname": f"drill.{_text(scenario)}", "name": _text(check)}
+    return {"classname": f"drill.{text(scenario)}", "name": text(check)}
 
 
 def _body(verdict: Verdict) -> str:
     lines = [verdict.reason, f"target: {verdict.target}", f"actual: {verdict.actual}", *verdict.evidence]
-    return _text("\n".join(line for line in lines if not line.endswith(": None")))
-
-
-def _text(text: str) -> str:
-    """Text without the characters that XML 1.0 can't hold, not even escaped."""
-    return "".join(
-        letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text
-    )
+    return text("\n".join(line for line in lines if not line.endswith(": None")))

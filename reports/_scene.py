@@ -20,6 +20,8 @@ from reports._faults import Fault
 from reports._measured import Missing, measured
 from reports.charts import LEFT, Axis, Band, Line, Numbers
 
+Span = tuple[float, float]
+"""From when to when, epoch seconds."""
 POINTS = 600
 """Most points that a line over the whole run is drawn with; beyond them a point stands for several seconds."""
 WIDE_LEFT = 124
@@ -203,3 +205,14 @@ class View:
                 f"the {self.store} was not read back whole, so nobody knows what is in it: {reason}"
             )
         return account(self.stream.ledgers, limit=LOSSES)
+
+
+def joined(spans: Sequence[Span]) -> list[Span]:
+    """The union of spans, in the order of time."""
+    union: list[Span] = []
+    for start, end in sorted(spans):
+        if union and start <= union[-1][1]:
+            union[-1] = (union[-1][0], max(end, union[-1][1]))
+        else:
+            union.append((start, end))
+    return union

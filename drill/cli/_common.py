@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from drill.errors import Mistake
     from drill.exits import ExitCode
     from drill.settings import Settings
 
@@ -104,3 +107,16 @@ def print_json(content: Any) -> None:
 def leave(code: "ExitCode") -> NoReturn:
     """End the command with its documented exit code."""
     raise typer.Exit(int(code))
+
+
+def leave_validated(good: "Sequence[str]", mistakes: "Sequence[Mistake]", output: Output) -> NoReturn:
+    """Tell which files are valid and every mistake of the others, and end the command."""
+    from drill.exits import ExitCode  # noqa: PLC0415 - lazy
+
+    if output is Output.JSON:
+        print_json({"valid": good, "mistakes": [vars(mistake) for mistake in mistakes]})
+    else:
+        for mistake in mistakes:
+            typer.echo(str(mistake))
+        say(f"{len(good)} valid, {len(mistakes)} mistakes")
+    leave(ExitCode.USAGE if mistakes else ExitCode.PASS)

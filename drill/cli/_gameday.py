@@ -13,6 +13,7 @@ from drill.cli._common import (
     Runs,
     configure_logging,
     leave,
+    leave_validated,
     print_json,
     say,
     settings,
@@ -145,13 +146,7 @@ def validate(
             good.append(agenda.day.name)
         except InputError as error:
             mistakes += error.mistakes
-    if output is Output.JSON:
-        print_json({"valid": good, "mistakes": [vars(mistake) for mistake in mistakes]})
-    else:
-        for mistake in mistakes:
-            typer.echo(str(mistake))
-        say(f"{len(good)} valid, {len(mistakes)} mistakes")
-    leave(ExitCode.USAGE if mistakes else ExitCode.PASS)
+    leave_validated(good, mistakes, output)
 
 
 def answers(file: DayFile) -> None:

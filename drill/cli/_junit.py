@@ -16,22 +16,16 @@ def junit(name: str, lines: "Iterable[Line]") -> str:
     from xml.etree import ElementTree as ET  # noqa: PLC0415 - lazy
 
     from drill.verdicts import Outcome  # noqa: PLC0415 - lazy
+    from drill.xml_text import text  # noqa: PLC0415 - lazy
 
     suite = ET.Element("testsuite", {"name": f"drill.{name}", "skipped": "0"})
     for check, what, outcome, reason, remedy in lines:
-        case = ET.SubElement(suite, "testcase", {"classname": f"drill.{name}.{check}", "name": _text(what)})
+        case = ET.SubElement(suite, "testcase", {"classname": f"drill.{name}.{check}", "name": text(what)})
         if outcome is not Outcome.PASS:
             kind = "failure" if outcome is Outcome.FAIL else "error"
-            ET.SubElement(case, kind, {"type": outcome, "message": _text(reason)}).text = _text(remedy)
+            ET.SubElement(case, kind, {"type": outcome, "message": text(reason)}).text = text(remedy)
     suite.set("tests", str(len(suite)))
     suite.set("failures", str(len(suite.findall("*/failure"))))
     suite.set("errors", str(len(suite.findall("*/error"))))
     ET.indent(suite)
     return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def _text(text: str) -> str:
-    """Text without the characters that XML 1.0 can't hold, not even escaped."""
-    return "".join(
-        letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text
-    )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from drill.cli._common import AsOutput, Output, leave, print_json, say
+from drill.cli._common import AsOutput, Output, leave, leave_validated, print_json
 from drill.errors import InputError, Mistake
 from drill.exits import ExitCode
 
@@ -36,13 +36,7 @@ def validate(
             good.append(reader.read(reader.find(name)).scenario.name)
         except InputError as error:
             mistakes += error.mistakes
-    if output is Output.JSON:
-        print_json({"valid": good, "mistakes": [vars(mistake) for mistake in mistakes]})
-    else:
-        for mistake in mistakes:
-            typer.echo(str(mistake))
-        say(f"{len(good)} valid, {len(mistakes)} mistakes")
-    leave(ExitCode.USAGE if mistakes else ExitCode.PASS)
+    leave_validated(good, mistakes, output)
 
 
 def list_(output: AsOutput = Output.TEXT) -> None:

@@ -1,7 +1,6 @@
 """Where the lakehouse is: Trino, the table, and the bucket that has its files."""
 
 import os
-import secrets
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -73,7 +72,7 @@ def of(settings: Settings, cluster: Cluster, table: str) -> Site:
     if strange := [path for path in found.files if urlsplit(path).netloc != bucket]:
         raise RefusedError(f"table {table} has files outside of bucket {bucket}: {strange[0]}")
     pinned = Table(trino, table, found.current, tuple(found.columns))
-    return Site(settings, store, kept, pinned, before, _run_id())
+    return Site(settings, store, kept, pinned, before, rollback.run_id())
 
 
 def missing(table: IcebergTable) -> list[str]:
@@ -87,9 +86,3 @@ def keep(name: str, content: dict[str, Any]) -> None:
     """Keep a piece of evidence of the lakehouse, if this is a run."""
     if (run := record.current()) is not None:
         run.write_evidence(f"lakehouse-{name}", content)
-
-
-def _run_id() -> str:
-    """That of the drill; of a bare `chaos run`, one of its own."""
-    holder = os.environ.get(rollback.HOLDER_VARIABLE, "").split(" ")
-    return holder[-1] if len(holder) > 2 else secrets.token_hex(8)  # noqa: PLR2004 - who, scenario, run

@@ -2,8 +2,6 @@
 
 import gzip
 import json
-import os
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,16 +56,10 @@ class Site:
 
 def of(settings: Settings, cluster: Cluster) -> Site:
     """The site of a context; sends nothing yet."""
-    return Site(settings, cluster, Velero.connect(settings, cluster), _run_id())
+    return Site(settings, cluster, Velero.connect(settings, cluster), rollback.run_id())
 
 
 def keep(name: str, content: dict[str, Any]) -> None:
     """Keep a piece of evidence of the restore, if this is a run."""
     if (run := record.current()) is not None:
         run.write_evidence(f"restore-{name}", content)
-
-
-def _run_id() -> str:
-    """That of the drill; of a bare `chaos run`, one of its own."""
-    holder = os.environ.get(rollback.HOLDER_VARIABLE, "").split(" ")
-    return holder[-1] if len(holder) > 2 else secrets.token_hex(8)  # noqa: PLR2004 - who, scenario, run

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from drill.errors import DrillError, RecordIncompleteError
 from drill.fingerprints import Fingerprint, from_document
+from recovery import _evidence
 from recovery._run import Run
 
 F = TypeVar("F", bound=Fingerprint)
@@ -21,10 +22,7 @@ def piece(run: Run, name: str) -> dict[str, Any]:
     Raises:
         RecordIncompleteError: the drill did not come to write it, or it is no mapping.
     """
-    found = run.record.evidence(f"lakehouse-{name}")
-    if not isinstance(found, dict):
-        raise RecordIncompleteError(f"evidence/lakehouse-{name}.json is not a JSON object")
-    return found
+    return _evidence.piece(run, f"lakehouse-{name}")
 
 
 def told(found: dict[str, Any], key: str, name: str) -> Any:
@@ -33,9 +31,7 @@ def told(found: dict[str, Any], key: str, name: str) -> Any:
     Raises:
         RecordIncompleteError: nothing.
     """
-    if found.get(key) is None:
-        raise RecordIncompleteError(f"evidence/lakehouse-{name}.json does not say its {key}")
-    return found[key]
+    return _evidence.told(found, key, f"lakehouse-{name}")
 
 
 def fingerprint(found: dict[str, Any], kind: type[F], name: str) -> F:

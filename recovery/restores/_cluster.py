@@ -4,14 +4,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from drill.errors import DrillError, RecordIncompleteError
-from drill.fingerprints import BucketFingerprint, Fingerprint, KafkaFingerprint, from_document
+from drill.fingerprints import BucketFingerprint, Fingerprint, KafkaFingerprint
 from drill.iceberg import IcebergFingerprint
 from drill.verdicts import WORST_FIRST, Outcome, Verdict
 from recovery._check import Finding, check, combined, counted, failed, passed, unsure
 from recovery._run import Run
 from recovery.fingerprints import judge_bucket, judge_iceberg, judge_kafka
-from recovery.restores._evidence import held, piece, told
+from recovery.restores._evidence import fingerprint, held, piece, told
 
 F = TypeVar("F", bound=Fingerprint)
 
@@ -66,7 +65,7 @@ def systems_as_backed_up(run: Run) -> Finding:
 
 
 def _kafka(kept: dict[str, Any]) -> Finding:
-    before, after, found = (_fingerprint(kept, when, KafkaFingerprint) for when in ("before", "after", "found"))
+    before, after, found = (_kept(kept, when, KafkaFingerprint) for when in ("before", "after", "found"))
     written = told(kept, "mutations", "systems")
     still = _ends(before) == _ends(after)
     ends = _ends(found)
@@ -83,7 +82,7 @@ def _kafka(kept: dict[str, Any]) -> Finding:
 
 
 def _same(kept: dict[str, Any], *, kind: type[F], judge: Callable[[F, F], Sequence[Verdict]]) -> Finding:
-    return _worst(judge(_fingerprint(kept, "before", kind), _fingerprint(kept, "found", kind)))
+    return _worst(judge(_kept(kept, "before", kind), _kept(kept, "found", kind)))
 
 
 def _worst(verdicts: Sequence[Verdict]) -> Finding:
@@ -107,10 +106,5 @@ def _ends(found: KafkaFingerprint) -> dict[str, int | None]:
     }
 
 
-def _fingerprint(kept: dict[str, Any], when: str, kind: type[F]) -> F:
-    try:
-        return from_document(told(kept, when, "systems"), kind, when)
-    except RecordIncompleteError:
-        raise
-    except DrillError as error:
-        raise RecordIncompleteError(f"the fingerprint {when!r} can't be used: {error}") from error
+def _kept(kept: dict[str, Any], when: str, kind: type[F]) -> F:
+    return fingerprint(told(kept, when, "systems"), kind, when)

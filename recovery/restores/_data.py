@@ -5,11 +5,10 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from drill.errors import DrillError, RecordIncompleteError
-from drill.fingerprints import Database, PostgresFingerprint, Table, from_document
+from drill.fingerprints import Database, PostgresFingerprint, Table
 from recovery._check import Finding, check, counted, failed, passed, unsure
 from recovery._run import Run
-from recovery.restores._evidence import held, of, piece, told
+from recovery.restores._evidence import fingerprint, held, of, piece, told
 
 State = Literal["same", "lost", "changing", "doubtful"]
 _MARKED = "evidence/restore-reference.json", "evidence/restore-found.json"
@@ -84,9 +83,9 @@ def tables_as_backed_up(run: Run) -> Finding:
     that is inconclusive.
     """
     reference = piece(run, "reference")
-    before = _fingerprint(told(reference, "before", "reference"), "before")
-    after = _fingerprint(reference["after"], "after") if reference.get("after") else None
-    found = _fingerprint(told(piece(run, "found"), "fingerprint", "found"), "found")
+    before = fingerprint(told(reference, "before", "reference"), PostgresFingerprint, "before")
+    after = fingerprint(reference["after"], PostgresFingerprint, "after") if reference.get("after") else None
+    found = fingerprint(told(piece(run, "found"), "fingerprint", "found"), PostgresFingerprint, "found")
     if absent := [name for name in before.databases if name not in found.databases]:
         return failed(f"Database {absent[0]} is not there.", f"{len(found.databases)} databases", absent=absent)
     rows = [
@@ -160,13 +159,6 @@ def _changes(table: str, reference: dict[str, Any]) -> bool:
 def _excluded(fingerprint: PostgresFingerprint) -> Iterator[str]:
     for name, database in fingerprint.databases.items():
         yield from (f"{name}.{table}" for table in database.excluded)
-
-
-def _fingerprint(document: Any, name: str) -> PostgresFingerprint:
-    try:
-        return from_document(document, PostgresFingerprint, name)
-    except DrillError as error:
-        raise RecordIncompleteError(f"the fingerprint {name!r} can't be used: {error}") from error
 
 
 def _why(run: Run, database: str) -> str:

@@ -3,12 +3,15 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from drill.errors import RecordIncompleteError
+from drill.errors import DrillError, RecordIncompleteError
+from drill.fingerprints import Fingerprint, from_document
 from drill.objectives import Objectives
+from recovery import _evidence
 from recovery._run import Run
 
+F = TypeVar("F", bound=Fingerprint)
 _ITEM = re.compile(r"^(?:(?P<namespace>[^/]+)/)?(?P<name>.+)\((?P<action>[a-z]+)\)$")
 """One entry of a restore's resource list in the bucket: `kong/kong-postgres-0(created)`."""
 
@@ -49,10 +52,7 @@ def piece(run: Run, name: str) -> dict[str, Any]:
     Raises:
         RecordIncompleteError: the drill did not come to write it, or it is no mapping.
     """
-    found = run.record.evidence(f"restore-{name}")
-    if not isinstance(found, dict):
-        raise RecordIncompleteError(f"evidence/restore-{name}.json is not a JSON object")
-    return found
+    return _evidence.piece(run, f"restore-{name}")
 
 
 def told(found: dict[str, Any], key: str, name: str) -> Any:
@@ -61,9 +61,19 @@ def told(found: dict[str, Any], key: str, name: str) -> Any:
     Raises:
         RecordIncompleteError: nothing.
     """
-    if found.get(key) is None:
-        raise RecordIncompleteError(f"evidence/restore-{name}.json does not say its {key.replace('_', ' ')}")
-    return found[key]
+    return _evidence.told(found, key, f"restore-{name}")
+
+
+def fingerprint(document: Any, kind: type[F], name: str) -> F:
+    """The fingerprint that a piece of evidence holds.
+
+    Raises:
+        RecordIncompleteError: it is not as it was written.
+    """
+    try:
+        return from_document(document, kind, name)
+    except DrillError as error:
+        raise RecordIncompleteError(f"the fingerprint {name!r} can't be used: {error}") from error
 
 
 def items(listed: dict[str, list[str]]) -> Iterator[Item]:

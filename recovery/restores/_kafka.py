@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from drill.errors import DrillError, RecordIncompleteError
-from drill.fingerprints import KafkaFingerprint, from_document
+from drill.fingerprints import KafkaFingerprint
 from drill.markers import payload, payload_digest
 from drill.verdicts import Outcome, Verdict
 from recovery._check import Finding, check, counted, failed, passed, unsure
 from recovery._run import Run
 from recovery.fingerprints import judge_kafka
-from recovery.restores._evidence import held, of, piece, told
+from recovery.restores._evidence import fingerprint, held, of, piece, told
 from recovery.restores._times import disaster
 
 _HELD = "evidence/restore-kafka-reference.json", "evidence/restore-kafka-found.json"
@@ -177,17 +176,10 @@ def _fingerprints(run: Run) -> tuple[KafkaFingerprint, KafkaFingerprint, KafkaFi
     """Right before the backup, right after it, and of what was restored."""
     reference, found = piece(run, "kafka-reference"), piece(run, "kafka-found")
     return (
-        _fingerprint(told(reference, "before", "kafka-reference"), "before"),
-        _fingerprint(told(reference, "after", "kafka-reference"), "after"),
-        _fingerprint(told(found, "fingerprint", "kafka-found"), "found"),
+        fingerprint(told(reference, "before", "kafka-reference"), KafkaFingerprint, "before"),
+        fingerprint(told(reference, "after", "kafka-reference"), KafkaFingerprint, "after"),
+        fingerprint(told(found, "fingerprint", "kafka-found"), KafkaFingerprint, "found"),
     )
-
-
-def _fingerprint(document: Any, name: str) -> KafkaFingerprint:
-    try:
-        return from_document(document, KafkaFingerprint, name)
-    except DrillError as error:
-        raise RecordIncompleteError(f"the fingerprint {name!r} can't be used: {error}") from error
 
 
 def _acked(reference: dict[str, Any]) -> list[Record]:

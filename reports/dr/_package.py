@@ -5,7 +5,6 @@ list, and `REPORT.SHA256` holds the sums of the report and of the list. That sho
 changes everything together is found out by the digest on a copy that was signed.
 """
 
-import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from drill.errors import UsageError
-from drill.record import RunRecord
+from drill.record import RunRecord, sha256
 from reports._summary import Summary, summaries
 from reports.dr._details import Details
 from reports.dr._drill import drill
@@ -65,11 +64,11 @@ def write(
         shutil.copytree(each.summary.record.path, into / each.folder)
     if stated is not None:
         shutil.copyfile(stated, into / "evidence" / "details.yaml")
-    kept = [Kept(path, _sha256(into / path)) for path in _files(into)]
+    kept = [Kept(path, sha256(into / path)) for path in _files(into)]
     sums = into / SUMS
     sums.write_text("".join(f"{each.sha256}  {each.path}\n" for each in kept), encoding="utf-8")
     older = [each for folder in history for each in summaries(folder)]
-    html = page(drills, details, older, kept, _sha256(sums), version("drill"))
+    html = page(drills, details, older, kept, sha256(sums), version("drill"))
     (into / "report.html").write_text(html, encoding="utf-8")
     seal(into)
     return into / "report.html"
@@ -78,7 +77,7 @@ def write(
 def seal(folder: Path) -> None:
     """Write the sums of the report itself, in each form that it has."""
     names = [name for name in ("report.html", "report.pdf", SUMS) if (folder / name).is_file()]
-    (folder / SEAL).write_text("".join(f"{_sha256(folder / name)}  {name}\n" for name in names), encoding="utf-8")
+    (folder / SEAL).write_text("".join(f"{sha256(folder / name)}  {name}\n" for name in names), encoding="utf-8")
 
 
 def verify(folder: Path, digest: str | None = None) -> tuple[Trouble, ...]:
@@ -124,16 +123,16 @@ def _of_record(folder: Path, digest: str | None) -> tuple[Trouble, ...]:
 
 
 def _held(path: Path, digest: str) -> Iterator[Trouble]:
-    if path.is_file() and _sha256(path) != digest.strip().lower():
+    if path.is_file() and sha256(path) != digest.strip().lower():
         yield Trouble(path.name, "not the one whose digest was given")
 
 
 def _differences(folder: Path, listed: dict[str, str], present: set[str]) -> Iterator[Trouble]:
-    for name, sha256 in listed.items():
+    for name, digest in listed.items():
         path = folder / name
         if name not in present or not path.is_file():
             yield Trouble(name, "missing")
-        elif _sha256(path) != sha256:
+        elif sha256(path) != digest:
             yield Trouble(name, "changed")
     for name in present - listed.keys():
         yield Trouble(name, "added")
@@ -142,10 +141,10 @@ def _differences(folder: Path, listed: dict[str, str], present: set[str]) -> Ite
 def _listed(path: Path) -> dict[str, str]:
     found = {}
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
-        sha256, _, name = line.partition("  ")
-        if len(sha256) != _SHA256 or not name:
+        digest, _, name = line.partition("  ")
+        if len(digest) != _SHA256 or not name:
             raise UsageError(f"{path}:{number}: not a sum and a file's name; take the original of the list")
-        found[name] = sha256
+        found[name] = digest
     return found
 
 
@@ -153,8 +152,3 @@ def _files(folder: Path) -> Iterator[str]:
     for path in sorted(folder.rglob("*")):
         if path.is_file() or path.is_symlink():
             yield path.relative_to(folder).as_posix()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -11,12 +11,11 @@ from drill.record import RunRecord
 from drill.verdicts import Outcome, Verdict
 from reports._comparison import Stretch, comparison
 from reports._faults import faults
-from reports._figures_cluster import _joined
 from reports._format import duration, number, offset, plain, words
 from reports._layers import instants
 from reports._measured import Missing, measured
 from reports._objectives import not_set, objectives
-from reports._scene import Scene
+from reports._scene import Scene, joined
 from reports._svg import inline
 from reports._templates import href
 from reports.charts import Axis, Chart, Line
@@ -117,7 +116,7 @@ def test_a_second_injection_into_the_same_target_starts_a_new_fault(tmp_path: Pa
 
 def test_spans_that_touch_are_one() -> None:
     """Whatever their order."""
-    assert _joined([(5.0, 6.0), (0.0, 3.0), (1.0, 2.0), (3.0, 4.0)]) == [(0.0, 4.0), (5.0, 6.0)]
+    assert joined([(5.0, 6.0), (0.0, 3.0), (1.0, 2.0), (3.0, 4.0)]) == [(0.0, 4.0), (5.0, 6.0)]
 
 
 @pytest.mark.parametrize("each", [0.1, 1.0, 7.0])
