@@ -21,6 +21,8 @@ BACKUP_LABEL = "velero.io/backup-name"
 RESTORE_LABEL = "velero.io/restore-name"
 SCHEDULE_LABEL = "velero.io/schedule-name"
 LOCATION_LABEL = "velero.io/storage-location"
+RUN_LABEL = "drill/run"
+"""On all that a drill made: the id of its run."""
 CLAIM_ANNOTATION = "velero.io/pvc-name"
 
 PASSWORD_SECRET, PASSWORD_KEY = "velero-repo-credentials", "repository-password"
@@ -72,6 +74,8 @@ class Backup:
     """Empty: Velero has not seen it yet."""
     schedule: str | None
     """Name of the schedule that made it."""
+    run: str | None
+    """Id of the drill that made it."""
     location: str | None
     namespaces: tuple[str, ...]
     """Those that it is of; empty: all."""
@@ -103,6 +107,7 @@ class Backup:
             uid=meta.get("uid", ""),
             phase=status.get("phase", ""),
             schedule=labels.get(SCHEDULE_LABEL),
+            run=labels.get(RUN_LABEL),
             location=spec.get("storageLocation"),
             namespaces=tuple(spec.get("includedNamespaces") or ()),
             created=_time(meta.get("creationTimestamp")),
@@ -449,12 +454,21 @@ class Velero:
         """One storage location; MissingError: there is none of that name."""
         return Location.of(self._one("backupstoragelocations", name))
 
-    def newest(self, schedule: str | None = None, namespace: str | None = None) -> Backup | None:
-        """The completed backup that began last, of a schedule and with a namespace in it; None: there is none."""
+    def newest(
+        self, schedule: str | None = None, namespace: str | None = None, run: str | None = None
+    ) -> Backup | None:
+        """The completed backup that began last, of a schedule and with a namespace in it; None: there is none.
+
+        Those that a drill made are passed over, but for those of `run`: what protects the data must be shown to do so,
+        and a drill's backup goes when the drill does.
+        """
         done = [
             each
             for each in self.backups(schedule)
-            if each.phase == "Completed" and each.started and (namespace in (None, *each.namespaces) or _all_of(each))
+            if each.phase == "Completed"
+            and each.started
+            and each.run in (None, run)
+            and (namespace in (None, *each.namespaces) or _all_of(each))
         ]
         return max(done, key=lambda each: (each.started, each.name), default=None)
 

@@ -35,6 +35,7 @@ CROSS JOIN (VALUES
 ) AS commodities (symbol, base, exchange, unit, name)
 """  # noqa: S608 - a number of ours
 _ANSWER = 60.0
+_FILLED = 60.0
 
 
 def url() -> str:
@@ -60,14 +61,26 @@ def fill(timeout: float = 240) -> None:
         except (Error, requests.RequestException):  # it is Ready before each node leads to it
             return False
 
+    last: Exception | None = None
+
+    def filled() -> bool:
+        """One try; its connections to the catalogue's database are broken, if that was restored under it."""
+        nonlocal last
+        try:
+            _rows("CREATE SCHEMA IF NOT EXISTS lakehouse")
+            _rows(_TABLE)
+            if _rows("SELECT count(*) FROM prices") == [[0]]:
+                _rows(_ROWS)
+        except (Error, requests.RequestException) as error:
+            last = error
+            return False
+        return True
+
     until(worker, timeout=timeout, what=f"a worker of Trino at {url()}")
     try:
-        _rows("CREATE SCHEMA IF NOT EXISTS lakehouse")
-        _rows(_TABLE)
-        if _rows("SELECT count(*) FROM prices") == [[0]]:
-            _rows(_ROWS)
-    except (Error, requests.RequestException) as error:
-        raise LabError(f"Trino at {url()} did not fill the lakehouse: {error}") from error
+        until(filled, timeout=_FILLED, what=f"the lakehouse's table by Trino at {url()}")
+    except LabError as error:
+        raise LabError(f"Trino at {url()} did not fill the lakehouse: {last or error}") from error
 
 
 def _rows(statement: str) -> list[list[Any]]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from drill.velero import Backup, PodVolume
+from drill.velero import RUN_LABEL, Backup, PodVolume
 from experiments.runbooks._phases import Evidence, StepFailedError
 from experiments.velero._site import Site, keep
 
@@ -14,8 +14,8 @@ _WORKLOADS = {"apps/v1/Deployment": "deployment", "apps/v1/StatefulSet": "statef
 
 
 def inventory(site: Site, namespace: str) -> dict[str, Any]:
-    """All backups that there are, and the newest completed one of the namespace."""
-    chosen = site.velero.newest(namespace=namespace)
+    """All backups that there are, and the newest completed one of the namespace that no other drill made."""
+    chosen = site.velero.newest(namespace=namespace, run=site.run)
     found = {
         "namespace": namespace,
         "backups": [_row(each) for each in site.velero.backups()],
@@ -33,7 +33,7 @@ def make(site: Site, name: str, namespace: str, within: float, more: Sequence[st
         StepFailedError: it is not Completed.
         VeleroTimeoutError: it did not end in time.
     """
-    site.velero.create_backup(name, namespaces=[namespace, *more], ttl=_TTL, labels={"drill/run": site.run})
+    site.velero.create_backup(name, namespaces=[namespace, *more], ttl=_TTL, labels={RUN_LABEL: site.run})
     made = site.velero.await_backup(name, within)
     evidence = {"backup": _row(made)}
     if made.phase != "Completed":

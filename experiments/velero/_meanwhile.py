@@ -15,7 +15,7 @@ from drill import settings as settings_of
 from drill.cluster import TIMEOUT, Cluster, MissingError, Permission, answering
 from drill.errors import RefusedError
 from drill.rollback import NotRestoredError
-from drill.velero import Velero
+from drill.velero import RUN_LABEL, Velero
 from experiments.velero._site import Site
 
 HELD_BY = "drill/read-only-of"
@@ -89,7 +89,7 @@ def mapped_classes(site: Site, classes: Mapping[str, str]) -> Iterator[None]:
         )
     arguments = {"context": site.context, "run": site.run}
     identity = rollback.register(f"{__name__}.forget_classes", arguments)
-    metadata = {"name": _NAME, "labels": {**_CONFIG, "drill/run": site.run}}
+    metadata = {"name": _NAME, "labels": {**_CONFIG, RUN_LABEL: site.run}}
     with answering(f"create configmap {namespace}/{_NAME}"):
         core.create_namespaced_config_map(
             namespace, {"metadata": metadata, "data": dict(classes)}, _request_timeout=TIMEOUT
@@ -123,7 +123,7 @@ def forget_classes(context: str, run: str) -> dict[str, Any]:
     try:
         with answering(f"configmap {namespace}/{_NAME}"):
             found = core.read_namespaced_config_map(_NAME, namespace, _request_timeout=TIMEOUT)
-        if (found.metadata.labels or {}).get("drill/run") != run:
+        if (found.metadata.labels or {}).get(RUN_LABEL) != run:
             return {"configmap": _NAME, "of": "another run"}
         options = client.V1DeleteOptions(preconditions=client.V1Preconditions(uid=found.metadata.uid))
         with answering(f"delete configmap {namespace}/{_NAME}"):

@@ -8,6 +8,7 @@ from kubernetes import client
 from drill.cluster import TIMEOUT, Cluster, answering
 from drill.errors import DrillError, RefusedError
 from drill.rollback import NotRestoredError
+from drill.velero import RUN_LABEL
 from experiments._watch import GivenUpError, NotSeenError, await_seen
 from experiments.runbooks._phases import Runbook
 from experiments.velero import _objects, _scratch
@@ -108,7 +109,7 @@ def _restore_again(site: Site, namespace: str, backup: str) -> str:
     used = {each.name for each in site.velero.restores()}
     number = next(each for each in range(1, len(used) + 2) if f"{backup}-undo-{each}" not in used)
     name = f"{backup}-undo-{number}"
-    site.velero.create_restore(name, backup, namespaces=[namespace], labels={_scratch.RUN: site.run}, **SPEC)
+    site.velero.create_restore(name, backup, namespaces=[namespace], labels={RUN_LABEL: site.run}, **SPEC)
     ended = site.velero.await_restore(name, _UNDOING)
     if ended.phase != "Completed":
         raise DrillError(f"restore {name} is {ended.phase}: {'; '.join(ended.troubles) or 'see its results'}")

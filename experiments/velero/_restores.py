@@ -6,7 +6,7 @@ from typing import Any
 
 from drill import clock
 from drill.errors import DrillError
-from drill.velero import Restore
+from drill.velero import RUN_LABEL, Restore
 from experiments.runbooks._phases import Evidence, StepFailedError
 from experiments.velero._backups import volume
 from experiments.velero._site import Site, keep
@@ -39,7 +39,7 @@ def restore(
         name = f"drill-{into.removeprefix('drill-')}-{site.run}-{number}"
         mapping = {namespace: into} if into != namespace else None
         site.velero.create_restore(
-            name, backup, namespaces=[namespace], mapping=mapping, labels={"drill/run": site.run}, **spec
+            name, backup, namespaces=[namespace], mapping=mapping, labels={RUN_LABEL: site.run}, **spec
         )
         try:
             ended.append(site.velero.await_restore(name, max(0.0, ends - clock.now()), each=0.5))

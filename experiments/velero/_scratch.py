@@ -9,9 +9,9 @@ from drill.cluster import TIMEOUT, Cluster, MissingError, Permission, answering
 from drill.errors import RefusedError
 from drill.rollback import NotRestoredError
 from drill.settings import Settings
+from drill.velero import RUN_LABEL
 from experiments._watch import GivenUpError, NotSeenError, await_seen
 
-RUN = "drill/run"
 MANAGED = {"app.kubernetes.io/managed-by": "drill"}
 _GONE = 180.0
 """Seconds in which a namespace with all that is in it has to be gone."""
@@ -39,7 +39,7 @@ def ensure_absent(cluster: Cluster, namespace: str) -> None:
         RefusedError: there is.
     """
     if (found := find(cluster, namespace)) is not None:
-        whose = (found.metadata.labels or {}).get(RUN)
+        whose = (found.metadata.labels or {}).get(RUN_LABEL)
         by = f"by drill run {whose}, which has left it: `drill rollback` deletes it" if whose else "not by drill"
         raise RefusedError(f"namespace {namespace} is there already, made {by}: nothing is restored into it")
 
@@ -49,7 +49,7 @@ def make(cluster: Cluster, namespace: str, run: str) -> None:
 
     What is restored beside its original must not talk to it: as its client, its replica or its second master.
     """
-    metadata = client.V1ObjectMeta(name=namespace, labels={**MANAGED, RUN: run})
+    metadata = client.V1ObjectMeta(name=namespace, labels={**MANAGED, RUN_LABEL: run})
     with answering(f"create namespace {namespace}"):
         cluster.core.create_namespace(client.V1Namespace(metadata=metadata), _request_timeout=TIMEOUT)
     spec = client.V1NetworkPolicySpec(pod_selector=client.V1LabelSelector(), policy_types=["Ingress", "Egress"])
@@ -71,7 +71,7 @@ def find(cluster: Cluster, namespace: str) -> Any:
 def seen(cluster: Cluster, namespace: str, run: str) -> dict[str, Any]:
     """Look once whether it is there, and ours; raises NotSeenError where it is not."""
     found = find(cluster, namespace)
-    if found is None or (found.metadata.labels or {}).get(RUN) != run:
+    if found is None or (found.metadata.labels or {}).get(RUN_LABEL) != run:
         raise NotSeenError(f"namespace {namespace} of run {run} is not there")
     return {"namespace": namespace, "uid": found.metadata.uid, "run": run}
 
@@ -88,7 +88,7 @@ def delete_scratch(context: str, namespace: str, run: str) -> dict[str, Any]:
     found = find(cluster, namespace)
     if found is None:
         return {"namespace": namespace, "gone": True}
-    if not namespace.startswith(guard.SCRATCH_PREFIX) or (found.metadata.labels or {}).get(RUN) != run:
+    if not namespace.startswith(guard.SCRATCH_PREFIX) or (found.metadata.labels or {}).get(RUN_LABEL) != run:
         raise NotRestoredError(f"namespace {namespace} was not made by run {run}: it is left alone")
     options = client.V1DeleteOptions(preconditions=client.V1Preconditions(uid=found.metadata.uid))
     if found.metadata.deletion_timestamp is None:

@@ -10,7 +10,7 @@ from drill import settings as settings_of
 from drill.cluster import Cluster, ClusterError, MissingError
 from drill.errors import DrillError
 from drill.rollback import NotRestoredError
-from drill.velero import DEFAULT_PASSWORD, Restore, Velero
+from drill.velero import DEFAULT_PASSWORD, RUN_LABEL, Restore, Velero
 from experiments._watch import GivenUpError, NotSeenError, await_seen
 from experiments.velero import _data, _fresh, _namespace, _objects, _safe, _scratch, _site
 
@@ -138,7 +138,7 @@ def _restored(
 
 
 def _restore_once(site: _site.Site, name: str, backup: str, spec: dict[str, Any]) -> Restore:
-    site.velero.create_restore(name, backup, labels={_scratch.RUN: site.run}, **spec)
+    site.velero.create_restore(name, backup, labels={RUN_LABEL: site.run}, **spec)
     ended = site.velero.await_restore(name, _UNDOING)
     if ended.phase != "Completed":
         raise DrillError(f"restore {name} is {ended.phase}: {'; '.join(ended.troubles) or 'see its results'}")

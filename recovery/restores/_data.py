@@ -1,7 +1,7 @@
 """The data itself: markers from before the backup, mutations from after it, and every table by rows and checksum."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from recovery._run import Run
 from recovery.restores._evidence import fingerprint, held, of, piece, told
 
 State = Literal["same", "lost", "changing", "doubtful"]
+_OLDER = ", and may have been so at the backup, which is older than what it is held against"
 _MARKED = "evidence/restore-reference.json", "evidence/restore-found.json"
 
 
@@ -22,7 +23,8 @@ class Row:
     """`database.schema.table`."""
     state: State
     """same: rows, checksum and definition as at the backup. lost: known not to be. changing: it moved while the backup
-    was made, as it was declared to do, so that nobody can tell. doubtful: the same, and not declared."""
+    was made, as it was declared to do, so that nobody can tell. doubtful: it moved and was not declared to, or the
+    backup is older than all that is known of it."""
     rows: int | None
     was: int | None
     """Rows at the backup."""
@@ -80,14 +82,18 @@ def tables_as_backed_up(run: Run) -> Finding:
 
     The reference was taken right before the backup and again right after it. A table that stood still meanwhile must
     be the same to the byte. One that did not can't be held to either; where nobody declared that it always changes,
-    that is inconclusive.
+    that is inconclusive. So is each difference where the backup is older than the drill and the original of now is
+    all that it can be held against: what is missing may have been made since, what is too much dropped since.
     """
     reference = piece(run, "reference")
     before = fingerprint(told(reference, "before", "reference"), PostgresFingerprint, "before")
     after = fingerprint(reference["after"], PostgresFingerprint, "after") if reference.get("after") else None
     found = fingerprint(told(piece(run, "found"), "fingerprint", "found"), PostgresFingerprint, "found")
     if absent := [name for name in before.databases if name not in found.databases]:
-        return failed(f"Database {absent[0]} is not there.", f"{len(found.databases)} databases", absent=absent)
+        there = f"{len(found.databases)} databases"
+        if after is None:
+            return unsure(f"Database {absent[0]} is not there{_OLDER}.", there, absent=absent)
+        return failed(f"Database {absent[0]} is not there.", there, absent=absent)
     rows = [
         row
         for name, database in before.databases.items()
@@ -113,6 +119,18 @@ def tables_as_backed_up(run: Run) -> Finding:
 def _rows(
     name: str, before: Database, after: Database | None, found: Database, reference: dict[str, Any]
 ) -> Iterator[Row]:
+    for row in _held(name, before, after, found, reference):
+        now = found.tables.get(row.table.removeprefix(f"{name}."))
+        if row.state == "lost" and after is None and (now is None or now.problem is None):
+            yield replace(row, state="doubtful", why=f"{row.why}{_OLDER}")
+        else:
+            yield row
+
+
+def _held(
+    name: str, before: Database, after: Database | None, found: Database, reference: dict[str, Any]
+) -> Iterator[Row]:
+    """Each table as if nothing had changed since the reference was taken."""
     for key, was in before.tables.items():
         table = f"{name}.{key}"
         if not was.holds_rows or key in before.excluded:
@@ -144,7 +162,7 @@ def _row(  # noqa: PLR0911 - one return a case
         return Row(table, "lost", now.rows, was.rows, f"its {was.rows:,} rows are not those of the backup")
     if changes:
         return Row(table, "changing", now.rows, was.rows, "it changed while the backup was made, as it always does")
-    changed = "it may have changed since the backup" if then is None else "it changed while the backup was made"
+    changed = f"its rows are others{_OLDER}" if then is None else "it changed while the backup was made"
     return Row(table, "doubtful", now.rows, was.rows, f"{changed}, so that nobody knows what must be in it")
 
 

@@ -358,4 +358,25 @@ def test_the_newest_backup_is_held_to_what_is_there_now(tmp_path: Path) -> None:
     assert found.outcome is PASS
     pieces["found"]["fingerprint"] = fingerprint(services=4, heartbeat=7)
     found = verdicts(record_of(tmp_path / "other", pieces, scratch=True))["tables-as-backed-up"]
-    assert (found.outcome, "may have changed since" in found.reason) == (INCONCLUSIVE, True)
+    assert (found.outcome, "may have been so at the backup" in found.reason) == (INCONCLUSIVE, True)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (_set("found", "fingerprint", fingerprint(services=5, heartbeat=7, more=1)), "more: it is not of the backup"),
+        (_set("found", "fingerprint", fingerprint(heartbeat=7)), "services: it is not there"),
+        (_database_gone, "Database kong is not there"),
+    ],
+)
+def test_what_came_or_went_since_the_newest_backup_is_not_known_to_be_lost(
+    tmp_path: Path, spoil: Spoil, reason: str
+) -> None:
+    """Each of these fails where the reference was taken around the backup, and is not known where it is older."""
+    pieces = evidence()
+    spoil(pieces)
+    assert verdicts(record_of(tmp_path / "around", pieces, scratch=True))["tables-as-backed-up"].outcome is FAIL
+    pieces["reference"]["after"] = None
+    found = verdicts(record_of(tmp_path / "older", pieces, scratch=True))["tables-as-backed-up"]
+    assert found.outcome is INCONCLUSIVE
+    assert f"{reason}, and may have been so at the backup" in found.reason

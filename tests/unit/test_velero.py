@@ -8,6 +8,7 @@ from kubernetes.client import ApiException
 from drill.cluster import MissingError
 from drill.velero import (
     BACKUP_LABEL,
+    RUN_LABEL,
     SCHEDULE_LABEL,
     Backup,
     PodVolume,
@@ -179,6 +180,17 @@ def test_the_newest_is_the_completed_one_that_began_last_and_has_the_namespace()
     assert [each and each.name for each in (velero.newest(), velero.newest(namespace="kong"))] == ["new", "new"]
     assert velero.newest(namespace="other") is None
     assert velero.newest(schedule="none") is None
+
+
+def test_the_newest_is_one_that_protects_and_not_one_that_a_drill_made_for_itself() -> None:
+    """What a drill made is passed over, but for the drill's own."""
+    backups = {
+        "daily": _backup("Completed", "daily", at="2026-11-22T01:00:00Z"),
+        "drills": _backup("Completed", "drills", at="2026-11-23T01:00:00Z", labels={RUN_LABEL: "r1"}),
+    }
+    velero = _velero(Api(backups=backups))
+    found = [velero.newest(run=run) for run in (None, "r1", "r2")]
+    assert [each and each.name for each in found] == ["daily", "drills", "daily"]
 
 
 def test_volumes_of_backups_and_of_restores_are_told_apart() -> None:
