@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +16,7 @@ from drill.exits import ExitCode
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from scenarios.model import Scenario
+    from scenarios.reader import Drill
 
 Row = tuple[str, ...]
 
@@ -89,25 +90,33 @@ def page() -> str:
 def _scenarios() -> Iterator[Row]:
     from scenarios import reader  # noqa: PLC0415 - lazy
 
-    for scenario in (reader.read(path).scenario for path in reader.catalogue()):
+    for drill in map(reader.read, reader.catalogue()):
+        scenario = drill.scenario
         load = "; ".join(each.words for each in scenario.load) or "none: the data is judged"
         fault = f"[`{Path(scenario.experiment.file).stem}`](#faults)"
         what = f"{scenario.description} Fault: {fault}."
-        yield f"`{scenario.name}`", what, load, "; ".join(_objectives(scenario))
+        yield f"`{scenario.name}`", what, load, "; ".join(_objectives(drill))
 
 
-def _objectives(scenario: "Scenario") -> Iterator[str]:
-    """The objectives as the checks that judge them say them."""
+def _objectives(drill: "Drill") -> Iterator[str]:
+    """The objectives as the checks that judge them say them, asked of a record that is no more than its plan."""
+    from drill.record import RunRecord  # noqa: PLC0415 - lazy
     from recovery._judge import CHECKS, OF_CLIENTS, OF_LOAD  # noqa: PLC0415 - lazy
+    from recovery._run import Run  # noqa: PLC0415 - lazy
     from recovery.lakehouse import CHECKS as LAKEHOUSE  # noqa: PLC0415 - lazy
 
-    judged = [each for each in CHECKS if each not in OF_LOAD and (scenario.load or each not in OF_CLIENTS)]
-    for check in judged:
-        if check in LAKEHOUSE and not scenario.target.buckets:
-            continue
-        target = check.target if isinstance(check.target, str) else check.target(scenario.objectives)
-        if target is not None and (callable(check.target) or check in LAKEHOUSE):
-            yield f"`{check.name}` {_plain(target)}"
+    scenario = drill.scenario
+    with TemporaryDirectory() as folder:
+        record = RunRecord.create(Path(folder), scenario.name)
+        record.write_text("scenario.yaml", scenario.model_dump_json())
+        record.write_json("experiment.json", drill.experiment)
+        planned = Run(record)
+        for check in CHECKS:
+            if check in OF_LOAD or (check in OF_CLIENTS and not scenario.load):
+                continue
+            target = check.target if isinstance(check.target, str) else check.target(scenario.objectives)
+            if target is not None and (callable(check.target) or check in LAKEHOUSE) and check.applies(planned):
+                yield f"`{check.name}` {_plain(target)}"
 
 
 def _folder() -> Path:
