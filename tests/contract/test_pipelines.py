@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,27 @@ def test_the_commands_and_flags_exist(path: Path) -> None:
     scripts = list(_scripts(path))
     assert any("drill gate" in script for script in scripts)
     assert [mistake for script in scripts for mistake in _mistakes(script)] == []
+
+
+_SCHEMAS = {
+    GITHUB: ("--builtin-schema", "vendor.github-workflows"),
+    GITLAB: ("--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci"),
+}
+
+
+def _valid(path: Path, schema: Path) -> bool:
+    """Whether a pipeline has the form that its system takes, by the schema that comes with check-jsonschema."""
+    command = [sys.executable, "-m", "check_jsonschema", *_SCHEMAS[schema], str(path)]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("path", [GITHUB, GITLAB], ids=lambda path: path.stem)
+def test_each_is_of_the_form_that_its_system_takes(path: Path, tmp_path: Path) -> None:
+    """By the systems' own schemas; with a key that they do not have, it is not."""
+    assert _valid(path, path)
+    broken = tmp_path / path.name
+    broken.write_text(path.read_text().replace("script:", "scripts:").replace("runs-on:", "run-on:"))
+    assert not _valid(broken, path)
 
 
 def test_a_flag_that_is_not_there_is_found() -> None:
