@@ -5,6 +5,7 @@ No index is asked: the dependencies are those of the environment that runs the t
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -76,6 +77,21 @@ def test_the_source_distribution_makes_the_same_wheel(wheel: Path, tmp_path: Pat
         archive.extractall(tmp_path, filter="data")
     again = _build(tmp_path / source.name.removesuffix(".tar.gz"), "wheel", tmp_path / "wheel")
     assert _content(again) == _content(wheel)
+
+
+def test_what_the_container_file_copies_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    """No room is forgotten in the image."""
+    source = tmp_path / "src"
+    source.mkdir()
+    for line in (ROOT / "deploy" / "Containerfile").read_text().splitlines():
+        if line.startswith("COPY "):
+            *copied, target = line.removeprefix("COPY ").split()
+            for each in copied:
+                if (ROOT / each).is_dir():
+                    shutil.copytree(ROOT / each, source / target.removeprefix("/src/"))
+                else:
+                    shutil.copy(ROOT / each, source)
+    assert _content(_build(source, "wheel", tmp_path / "wheel")) == _content(wheel)
 
 
 def test_it_runs_from_the_wheel_and_not_from_the_checkout(drill: Path, tmp_path: Path) -> None:
