@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+TABLE = "drill.drill_markers"
+"""Where they are in a database: what it holds proves nothing of anybody's data but the drill's."""
 Phase = Literal["before-backup", "after-backup"]
 
 

@@ -155,6 +155,19 @@ def using(connection: psycopg.Connection) -> Iterator[None]:
         raise PostgresUnreachableError(_one_line(error)) from error
 
 
+def identity(conninfo: str) -> str:
+    """What tells a server's data from that of any other: initdb made it, and every copy of the files has it.
+
+    Source: PostgreSQL's pg_control_system(), `system_identifier`.
+
+    Raises:
+        PostgresUnreachableError: nobody let us in.
+    """
+    with connected(conninfo) as connection:
+        ((found,),) = connection.execute("select system_identifier from pg_control_system()").fetchall()
+    return str(found)
+
+
 def sessions(connection: psycopg.Connection) -> Sessions:
     """The sessions and the limits of the server at the other end."""
     ((most, reserved),) = connection.execute(_LIMITS).fetchall()

@@ -144,6 +144,8 @@ class Restore:
     uid: str
     phase: str
     """Empty: Velero has not seen it yet."""
+    run: str | None
+    """Id of the drill that made it."""
     backup: str
     namespaces: tuple[str, ...]
     """Those that are restored; empty: all of the backup."""
@@ -171,6 +173,7 @@ class Restore:
             name=meta["name"],
             uid=meta.get("uid", ""),
             phase=status.get("phase", ""),
+            run=(meta.get("labels") or {}).get(RUN_LABEL),
             backup=spec.get("backupName", ""),
             namespaces=tuple(spec.get("includedNamespaces") or ()),
             mapping=dict(spec.get("namespaceMapping") or {}),

@@ -10,6 +10,7 @@ from drill import clock
 from drill.cluster import TIMEOUT, ClusterError, MissingError, Permission, answering
 from drill.errors import RefusedError
 from drill.rollback import NotRestoredError
+from experiments import _volumes
 from experiments._watch import GivenUpError, NotSeenError, await_seen
 from experiments.kafka._brokers import Broker, Site, site
 from experiments.pods._site import Container, shell
@@ -93,34 +94,6 @@ def claim_of(here: Site, broker: Broker, path: str) -> Claim:
     raise RefusedError(f"{pod.name}: {path} is not on the volume of a claim, so there is none to lose")
 
 
-def volumes(here: Site) -> list[str]:
-    """The volumes of all claims in Kafka's namespace.
-
-    Raises:
-        RefusedError: the data of one would outlive its claim, so that it would not be lost.
-        ClusterError: the API server refused or did not answer.
-    """
-    namespace = here.target.namespace
-    with answering(f"claims of {namespace}"):
-        found = here.cluster.core.list_namespaced_persistent_volume_claim(namespace, _request_timeout=TIMEOUT).items
-    names = sorted(each.spec.volume_name for each in found if each.spec.volume_name)
-    for each in names:
-        ensure_reclaimed(here, each)
-    return names
-
-
-def ensure_reclaimed(here: Site, volume: str) -> None:
-    """Refuse where a volume's data would outlive its claim, so that it would not be lost.
-
-    Raises:
-        RefusedError: it would.
-    """
-    if (policy := reclaimed(here, volume)) != "Delete":
-        raise RefusedError(
-            f"the reclaim policy of {volume} is {policy}: its data would outlive its claim, and not be lost"
-        )
-
-
 def read(here: Site, name: str) -> Claim | None:
     """A claim as it is now; None: it is not there."""
     namespace = here.target.namespace
@@ -133,16 +106,6 @@ def read(here: Site, name: str) -> Claim | None:
     return Claim(name, found.metadata.uid, bound, found.metadata.deletion_timestamp is not None)
 
 
-def reclaimed(here: Site, volume: str) -> str | None:
-    """What becomes of a PersistentVolume and its data when its claim goes (Delete, Retain); None: it is not there."""
-    try:
-        with answering(f"volume {volume}"):
-            found = here.cluster.core.read_persistent_volume(volume, _request_timeout=TIMEOUT)
-    except MissingError:
-        return None
-    return str(found.spec.persistent_volume_reclaim_policy)
-
-
 def replaced(here: Site, before: Claim) -> Claim:
     """Look whether a claim and its volume are gone, and another claim of the name is bound.
 
@@ -151,7 +114,7 @@ def replaced(here: Site, before: Claim) -> Claim:
     Raises:
         NotSeenError: they are not.
     """
-    if (policy := reclaimed(here, str(before.volume))) is not None:
+    if (policy := _volumes.reclaimed(here.cluster, str(before.volume))) is not None:
         raise NotSeenError(f"volume {before.volume} is still there, to be reclaimed by {policy}")
     now = read(here, before.name)
     if now is None or now.uid == before.uid or now.volume is None:

@@ -2,6 +2,7 @@
 
 from drill import clock
 from drill.errors import UsageError
+from experiments import _volumes
 from experiments._fault import Injection, Proof, fault
 from experiments._watch import NotSeenError
 from experiments.kafka import _claims, _recovery, _voters
@@ -56,7 +57,7 @@ def lose_volume(
     _claims.ensure_replicated(here, broker.id)
     claim = _claims.claim_of(here, broker, path)
     volume = str(claim.volume)
-    _claims.ensure_reclaimed(here, volume)
+    _volumes.ensure_lost(here.cluster, volume)
     votes = _voters.ensure_replaceable(here, broker.id)
     before = _claims.kept(here, broker, path)
     death = Death(broker, clock.now(), frozenset(each.name for each in here.state().led_by(broker.id)))

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
+from drill.cluster import TIMEOUT, answering
 from drill.velero import RUN_LABEL, Backup, PodVolume
 from experiments.runbooks._phases import Evidence, StepFailedError
 from experiments.velero._site import Site, keep
@@ -50,7 +51,7 @@ def describe(
         site: Where.
         name: Of the backup.
         namespace: Which of its namespaces.
-        pods: Only these pods' volumes and claims; None: all.
+        pods: Only these pods' volumes, and the claims that they use now, whether the backup has them or not; None: all.
         idle: Services that lead nowhere while it is made, and need not lead anywhere when they are restored.
     """
     backup = site.velero.backup(name)
@@ -60,9 +61,7 @@ def describe(
         if each.namespace == namespace and (pods is None or each.pod in pods)
     ]
     listed = site.stored(backup.location, f"backups/{name}/{name}-resource-list.json.gz")
-    claims = _named(listed, "v1/PersistentVolumeClaim", namespace)
-    if pods is not None:
-        claims = [each for each in claims if each in {volume.claim for volume in volumes}]
+    claims = _named(listed, "v1/PersistentVolumeClaim", namespace) if pods is None else _claimed(site, namespace, pods)
     described = {
         **_row(backup),
         "volumes": [volume(each) for each in volumes],
@@ -73,6 +72,17 @@ def describe(
     }
     keep("backup", described)
     return described
+
+
+def _claimed(site: Site, namespace: str, pods: Collection[str]) -> list[str]:
+    """The claims that pods use."""
+    found = set()
+    for name in pods:
+        with answering(f"pod {namespace}/{name}"):
+            pod = site.cluster.core.read_namespaced_pod(name, namespace, _request_timeout=TIMEOUT)
+        claims = (each.persistent_volume_claim for each in pod.spec.volumes or ())
+        found |= {each.claim_name for each in claims if each is not None}
+    return sorted(found)
 
 
 def volume(found: PodVolume) -> dict[str, Any]:

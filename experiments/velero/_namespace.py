@@ -9,6 +9,7 @@ from drill.cluster import TIMEOUT, Cluster, answering
 from drill.errors import DrillError, RefusedError
 from drill.rollback import NotRestoredError
 from drill.velero import RUN_LABEL
+from experiments import _volumes
 from experiments._watch import GivenUpError, NotSeenError, await_seen
 from experiments.runbooks._phases import Runbook
 from experiments.velero import _objects, _scratch
@@ -38,19 +39,32 @@ def delete(cluster: Cluster, namespace: str) -> None:
         cluster.core.delete_namespace(namespace, body=client.V1DeleteOptions(), _request_timeout=TIMEOUT)
 
 
+def gone(cluster: Cluster, namespace: str, volumes: list[str]) -> dict[str, Any]:
+    """Look once whether the namespace and the data of its volumes are gone.
+
+    Raises:
+        NotSeenError: they are not.
+    """
+    seen = _scratch.absent(cluster, namespace)
+    _volumes.see_gone(cluster, volumes)
+    return {**seen, "volumes_gone": volumes}
+
+
 def ensure_restored(
     site: Site,
     namespace: str,
+    uid: str,
     backup: str,
     statefulset: str,
-    idle: Collection[str] = (),
-    has_data: Callable[[], bool] = lambda: True,
+    idle: Collection[str],
+    has_data: Callable[[], bool],
 ) -> dict[str, Any]:
-    """Restore the namespace from the backup where it is not whole or its data is not there, and see it whole.
+    """Restore the namespace from the backup where it was lost and is not whole or without its data; see it whole.
 
     Args:
         site: Where.
         namespace: Its name.
+        uid: Of the namespace of before: while it is there, nothing was lost.
         backup: The backup's name.
         statefulset: Whose pods show by being Ready that the namespace is whole.
         idle: Services that led nowhere before, and need not now.
@@ -62,6 +76,9 @@ def ensure_restored(
         DrillError: the backup or the cluster can't be asked.
     """
     proof: dict[str, Any] = {"namespace": namespace, "backup": backup, "restored": None}
+    found = _scratch.find(site.cluster, namespace)
+    if found is not None and found.metadata.uid == uid and found.metadata.deletion_timestamp is None:
+        return proof
     whole = _is_whole(site.cluster, namespace, statefulset, idle, _HEALING)
     if whole and has_data():
         return proof

@@ -54,15 +54,8 @@ def put_back(cluster: Cluster, file: Path) -> list[str]:
     Raises:
         DrillError: the file can't be read, or the cluster did not take one.
     """
-    try:
-        kept = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise DrillError(f"the Secrets that were kept in {file} can't be read: {error}") from error
     put = []
-    for each in kept:
-        there = _read(cluster, each["namespace"], each["name"], False)
-        if there is not None and there["data"] == each["data"]:
-            continue
+    for each, there in _kept(cluster, file):
         _ensure_namespace(cluster, each["namespace"])
         body = client.V1Secret(
             metadata=client.V1ObjectMeta(name=each["name"], namespace=each["namespace"], labels=each["labels"]),
@@ -76,6 +69,15 @@ def put_back(cluster: Cluster, file: Path) -> list[str]:
                 cluster.core.replace_namespaced_secret(each["name"], each["namespace"], body, _request_timeout=TIMEOUT)
         put.append(_name(each))
     return put
+
+
+def lacking(cluster: Cluster, file: Path) -> list[str]:
+    """The names of those that a cluster has no more, or has otherwise; none where there is no file.
+
+    Raises:
+        DrillError: the file can't be read, or the cluster can't be asked.
+    """
+    return [_name(each) for each, _ in _kept(cluster, file)] if file.exists() else []
 
 
 def forget(file: Path) -> None:
@@ -131,6 +133,18 @@ def _read(cluster: Cluster, namespace: str, name: str, needed: bool) -> dict[str
         "labels": dict(found.metadata.labels or {}),
         "data": dict(found.data or {}),
     }
+
+
+def _kept(cluster: Cluster, file: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
+    """Each of the file that the cluster has not as it was kept, with what the cluster has."""
+    try:
+        kept = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise DrillError(f"the Secrets that were kept in {file} can't be read: {error}") from error
+    for each in kept:
+        there = _read(cluster, each["namespace"], each["name"], False)
+        if there is None or there["data"] != each["data"]:
+            yield each, there
 
 
 def _ensure_namespace(cluster: Cluster, namespace: str) -> None:

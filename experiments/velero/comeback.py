@@ -68,12 +68,12 @@ def _come_back(
     """Go the whole way back, without the steps that are done; the names of the restores that it took."""
     if not _serves(site, uid, backup, stages, needed):
         _fresh.build(site.settings, site.cluster, number, _UNDOING)
-        if _fresh.identity(site.cluster) == uid:  # it was never lost: nothing is touched, and nothing restored over it
-            return []
+        if _fresh.identity(site.cluster) == uid:
+            return _never_lost(site, stages, needed, safe)
         _secrets_back(site, safe)
         _fresh.install(site, _location(site, backup), _UNDOING)
     elif _fresh.identity(site.cluster) == uid:
-        return []
+        return _never_lost(site, stages, needed, safe)
     _fresh.synced(site, backup, 0, _UNDOING)
     location = _location(site, backup)
     site.velero.set_access_mode(location, "ReadOnly")
@@ -84,6 +84,19 @@ def _come_back(
         return taken
     finally:
         site.velero.set_access_mode(location, "ReadWrite")
+
+
+def _never_lost(site: _site.Site, stages: Stages, needed: Needed, safe: Path) -> list[str]:
+    """The cluster of before is there, so that nothing is restored over it; a loss that was cut short must not show.
+
+    Raises:
+        GivenUpError: something of the platform is not whole.
+        NotRestoredError: a Secret that was kept outside of the cluster is not in it.
+    """
+    await_seen(partial(_see_whole, site.cluster, [each for stage in stages for each in stage], needed), _UNDOING, 1)
+    if lacking := _safe.lacking(site.cluster, safe):
+        raise NotRestoredError(f"the cluster of before is there without secret {lacking[0]}, which {safe} has")
+    return []
 
 
 def _serves(site: _site.Site, uid: str, backup: str, stages: Stages, needed: Needed) -> bool:

@@ -17,10 +17,11 @@ from drill.cluster import Cluster, Permission
 from drill.errors import RefusedError, UsageError
 from drill.rollback import NotRestoredError
 from drill.velero import Velero
-from experiments._fault import Injection, Proof
+from experiments import _volumes
+from experiments._fault import Injection
 from experiments._guard import drillable, ensure_within
-from experiments._watch import GivenUpError, NotSeenError, await_seen
-from experiments.kafka import _claims, _recovery
+from experiments._watch import GivenUpError, await_seen
+from experiments.kafka import _recovery
 from experiments.kafka._brokers import Site as Brokers
 from experiments.platform._critical import platform
 from experiments.runbooks._phases import Evidence, Phase, Runbook, StepFailedError
@@ -94,7 +95,7 @@ def lose_kafka(
     ensure_within(len(pods), len(pods), max_pods, f"pods of {namespace}")
     if (brokers := len(here.brokers())) > max_brokers_down:
         raise RefusedError(f"{brokers} brokers would be lost, and max_brokers_down is {max_brokers_down}")
-    volumes = _claims.volumes(here)
+    volumes = _volumes.lost_with(cluster, namespace)
     drill = _Drill(_site.of(settings, cluster), here, rate, records, content_records, allowed_warnings or [])
     before = (
         Phase("mark", mark_budget, "Write records and go on, commit a position, take the fingerprint.", drill.mark),
@@ -115,14 +116,13 @@ def lose_kafka(
         permissions=(
             *(Permission(verb, "namespaces", name=namespace) for verb in ("get", "delete")),
             Permission("list", "pods", namespace),
-            Permission("list", "persistentvolumeclaims", namespace),
-            Permission("get", "persistentvolumes"),
+            *_volumes.permissions(namespace),
             *drill.site.permissions("backups", "restores"),
             *_objects.permissions(namespace),
         ),
         prepare=partial(drill.prepare, Runbook("kafka-loss", "runbook", before)),
         inject=drill.lose,
-        effect=partial(_gone, here, namespace, volumes),
+        effect=partial(_namespace.gone, cluster, namespace, volumes),
         undo=restore_kafka,
         undo_arguments={
             "context": str(settings.context),
@@ -212,14 +212,6 @@ class _Drill:
         return self._backup
 
 
-def _gone(here: Brokers, namespace: str, volumes: list[str]) -> Proof:
-    """Look once whether the namespace and the data of its volumes are gone."""
-    seen = _scratch.absent(here.cluster, namespace)
-    if left := [each for each in volumes if _claims.reclaimed(here, each) is not None]:
-        raise NotSeenError(f"volume {left[0]} is still there")
-    return {**seen, "volumes_gone": volumes}
-
-
 def restore_kafka(
     context: str, namespace: str, uid: str, backup: str, run: str, topics: list[str], idle: list[str]
 ) -> dict[str, Any]:
@@ -241,12 +233,8 @@ def restore_kafka(
     loaded = settings_of.load(context=context)
     cluster = Cluster.connect(loaded)
     site = _site.Site(loaded, cluster, Velero.connect(loaded, cluster), run)
-    proof: dict[str, Any] = {"namespace": namespace, "restored": None}
-    found = _scratch.find(cluster, namespace)
-    if found is None or found.metadata.uid != uid or found.metadata.deletion_timestamp is not None:
-        proof = _namespace.ensure_restored(
-            site, namespace, backup, loaded.kafka.statefulset, idle, partial(_kafka_data.has_data, loaded.kafka, topics)
-        )
+    has_data = partial(_kafka_data.has_data, loaded.kafka, topics)
+    proof = _namespace.ensure_restored(site, namespace, uid, backup, loaded.kafka.statefulset, idle, has_data)
     here = Brokers(context, loaded.kafka, cluster)
     try:
         proof.update(await_seen(lambda: _recovery.whole(here), _SETTLING))

@@ -3,10 +3,12 @@
 from functools import partial
 from typing import Any, Literal
 
+from drill import postgres
 from drill import settings as settings_of
 from drill.cluster import Cluster, Permission, secret_permission
-from drill.errors import UsageError
+from drill.errors import RefusedError, UsageError
 from drill.velero import Velero
+from experiments import _volumes
 from experiments._fault import Injection
 from experiments._guard import drillable, ensure_within
 from experiments.platform._critical import platform
@@ -68,15 +70,18 @@ def lose_namespace(
 
     Raises:
         ActivityFailed: the backup failed, the namespace did not go, or it is not whole in time.
-        RefusedError: not drillable, or beyond the blast radius.
+        RefusedError: not drillable, beyond the blast radius, or the volumes' data would outlive the namespace.
     """
     settings, cluster = drillable(namespace)
     if settings.postgres.namespace != namespace:
         raise UsageError(
             f"PostgreSQL is in {settings.postgres.namespace!r}, so no data of {namespace!r} could be proven"
         )
+    if (found := _scratch.find(cluster, namespace)) is None:
+        raise RefusedError(f"namespace {namespace} is not there")
     pods = [each.name for each in cluster.pods(namespace, "app.kubernetes.io/managed-by!=drill")]
     ensure_within(len(pods), len(pods), max_pods, f"pods of {namespace}")
+    volumes = _volumes.lost_with(cluster, namespace)
     way, spec = Way(read_only_location), {**_namespace.SPEC, "existingResourcePolicy": existing_resources}
     drill = _Drill(_site.of(settings, cluster), namespace, answering, changing or [], allowed_warnings or [], way, spec)
     before = (
@@ -94,10 +99,11 @@ def lose_namespace(
     injection = Injection(
         fault="lose_namespace",
         method="namespace deleted",
-        targets=({"kind": "Namespace", "namespace": namespace, "name": namespace, "pods": pods},),
+        targets=({"kind": "Namespace", "namespace": namespace, "name": namespace, "pods": pods, "volumes": volumes},),
         permissions=(
             *(Permission(verb, "namespaces", name=namespace) for verb in ("get", "delete")),
             Permission("list", "pods", namespace),
+            *_volumes.permissions(namespace),
             *drill.site.permissions("backups", "restores"),
             *secret_permission(settings.postgres),
             *_objects.permissions(namespace),
@@ -105,13 +111,16 @@ def lose_namespace(
         ),
         prepare=partial(_namespace.prepare, Runbook("data-loss", "runbook", before)),
         inject=partial(_namespace.delete, cluster, namespace),
-        effect=partial(_scratch.absent, cluster, namespace),
+        effect=partial(_namespace.gone, cluster, namespace, volumes),
         undo=restore_namespace,
         undo_arguments={
             "context": str(settings.context),
             "namespace": namespace,
+            "uid": found.metadata.uid,
             "backup": drill.name,
             "run": drill.site.run,
+            "server": postgres.identity(_data.original(settings)()),
+            "idle": drill.idle,
         },
         recovered=drill.whole,
         effect_timeout=effect_timeout,
@@ -138,6 +147,7 @@ class _Drill:
         self._answering = answering
         self.platform = platform(site.settings, answering)
         self.name = f"drill-{namespace}-{site.run}"
+        self.idle = _objects.idle(site.cluster, namespace)
         self._reference = _data.Reference(_data.original(site.settings), site.run, changing)
         # Whoever else must answer keeps its data in PostgreSQL, too.
         self._times = Times(site.settings, answering, ["postgres"])
@@ -148,8 +158,7 @@ class _Drill:
 
     def back_up(self, within: float) -> Evidence:
         made = _backups.make(self.site, self.name, self._namespace, within)
-        idle = _objects.idle(self.site.cluster, self._namespace)
-        self._backup = _backups.describe(self.site, self.name, self._namespace, idle=idle)
+        self._backup = _backups.describe(self.site, self.name, self._namespace, idle=self.idle)
         return {**made, **self._reference.take_again()}
 
     def mutate(self, _: float) -> Evidence:
@@ -191,8 +200,19 @@ class _Drill:
         return self._backup
 
 
-def restore_namespace(context: str, namespace: str, backup: str, run: str) -> dict[str, Any]:
-    """Undo: restore the namespace from the backup of before, where it is not whole, and take the run's markers away.
+def restore_namespace(
+    context: str, namespace: str, uid: str, backup: str, run: str, server: str, idle: list[str]
+) -> dict[str, Any]:
+    """Undo: restore the namespace from the backup of before, where it or its data is lost; take the markers away.
+
+    Args:
+        context: Which context.
+        namespace: PostgreSQL's.
+        uid: Of the namespace that was lost: while it is there, nothing was.
+        backup: Its name.
+        run: Of the drill.
+        server: The identity of the server of before: another one began anew, on an empty volume.
+        idle: Services that led nowhere before.
 
     Raises:
         NotRestoredError: it is not whole in time.
@@ -201,6 +221,9 @@ def restore_namespace(context: str, namespace: str, backup: str, run: str) -> di
     loaded = settings_of.load(context=context)
     cluster = Cluster.connect(loaded)
     site = _site.Site(loaded, cluster, Velero.connect(loaded, cluster), run)
-    proof = _namespace.ensure_restored(site, namespace, backup, loaded.postgres.statefulset)
-    proof["markers_removed"] = _data.forget(_data.original(loaded), run)
+    connect = _data.original(loaded)
+    proof = _namespace.ensure_restored(
+        site, namespace, uid, backup, loaded.postgres.statefulset, idle, lambda: postgres.identity(connect()) == server
+    )
+    proof["markers_removed"] = _data.forget(connect, run)
     return proof

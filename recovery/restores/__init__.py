@@ -3,28 +3,14 @@
 from recovery._check import Check
 from recovery.restores._cluster import cluster_replaced, systems_as_backed_up
 from recovery.restores._data import markers_kept, mutations_gone, tables_as_backed_up
-from recovery.restores._kafka import (
-    kafka_cluster_kept,
-    kafka_positions_kept,
-    kafka_records_kept,
-    kafka_records_lost,
-    kafka_topics_kept,
-)
 from recovery.restores._objects import backup_whole, restore_completed, restored_whole, volumes_restored
+from recovery.restores._proof import OF_KAFKA, Times, data_restored, times
 from recovery.restores._scratch import source_untouched
 from recovery.restores._services import services_in_time
-from recovery.restores._times import Times, data_restored, rpo, times
+from recovery.restores._times import rpo
 
 __all__ = ["CHECKS", "OF_KAFKA", "Times", "times"]
 
-OF_KAFKA: tuple[Check, ...] = (
-    kafka_records_kept,
-    kafka_records_lost,
-    kafka_topics_kept,
-    kafka_positions_kept,
-    kafka_cluster_kept,
-)
-"""Those that are about the data of Kafka."""
 CHECKS: tuple[Check, ...] = (
     markers_kept,
     mutations_gone,

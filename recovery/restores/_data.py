@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from drill.fingerprints import Database, PostgresFingerprint, Table
+from drill.markers import TABLE
 from recovery._check import Finding, check, counted, failed, passed, unsure
 from recovery._run import Run
 from recovery.restores._evidence import fingerprint, held, of, piece, told
@@ -108,12 +109,32 @@ def tables_as_backed_up(run: Run) -> Finding:
         return failed(f"{lost[0].table}: {lost[0].why}.", actual, **details)
     if doubtful := of["doubtful"]:
         return unsure(f"{doubtful[0].table}: {doubtful[0].why}.", actual, **details)
-    if not of["same"]:
-        return unsure("No table could be held against the backup.", actual, **details)
+    if bare := _bare(before, of["same"]):
+        return unsure(f"Of database {bare[0]} no table could be held against the backup.", actual, bare=bare, **details)
     total = sum(row.rows or 0 for row in of["same"])
     reason = f"{counted(total, 'row')} in {counted(len(of['same']), 'table')} are as they were backed up"
     aside = f"; {counted(len(of['changing']), 'table')} always change, and could only be read" if of["changing"] else ""
     return passed(f"{reason}{aside}.", actual, **details)
+
+
+def _bare(before: PostgresFingerprint, same: list[Row]) -> list[str]:
+    """The databases that held rows, of which no table with any is proven; what the drill wrote itself proves nothing.
+
+    Where no database held any, each of them: an empty server can't be told from one that began anew.
+    """
+    proven = {row.table for row in same if row.was}
+    held = {name: _own(name, database) for name, database in before.databases.items()}
+    full = {name: tables for name, tables in held.items() if tables}
+    return [name for name, tables in full.items() if not tables & proven] if full else list(held)
+
+
+def _own(name: str, database: Database) -> set[str]:
+    """The tables that held rows, but for the drill's."""
+    return {
+        f"{name}.{key}"
+        for key, table in database.tables.items()
+        if table.rows and key not in database.excluded and key != TABLE
+    }
 
 
 def _rows(
@@ -160,6 +181,10 @@ def _row(  # noqa: PLR0911 - one return a case
         if now.rows != was.rows:
             return Row(table, "lost", now.rows, was.rows, f"{now.rows:,} of {was.rows or 0:,} rows are there")
         return Row(table, "lost", now.rows, was.rows, f"its {was.rows:,} rows are not those of the backup")
+    if changes and was.rows and not now.rows and (then is None or then.rows):
+        return Row(
+            table, "doubtful", now.rows, was.rows, f"it always changes, and of its {was.rows:,} rows none is there"
+        )
     if changes:
         return Row(table, "changing", now.rows, was.rows, "it changed while the backup was made, as it always does")
     changed = f"its rows are others{_OLDER}" if then is None else "it changed while the backup was made"

@@ -7,6 +7,7 @@ from drill.objectives import Objectives
 from recovery._check import Finding, check, failed, passed, unsure
 from recovery._run import Run
 from recovery.restores._evidence import held, piece, told
+from recovery.restores._proof import unproven
 from recovery.restores._times import disaster, estimated
 
 
@@ -16,7 +17,7 @@ from recovery.restores._times import disaster, estimated
     target=lambda o: _limits(o) if held(o) else None,
     applies=lambda run: not estimated(run),
 )
-def services_in_time(run: Run) -> Finding:
+def services_in_time(run: Run) -> Finding:  # noqa: PLR0911 - one return a case
     """By service: from the disaster until its data was proven and it answered, and how old its backup was then."""
     seen, objectives = piece(run, "services"), run.record.objectives
     wanted, services = told(seen, "wanted", "services"), told(seen, "services", "services")
@@ -29,8 +30,10 @@ def services_in_time(run: Run) -> Finding:
             return failed(f"{name} was back {row['rto']:.0f} s after the disaster.", actual, services=rows)
         if own.rpo is not None and row["rpo"] is not None and row["rpo"] > own.rpo:
             return failed(f"The backup of {name} was {row['rpo']:.0f} s old at the disaster.", actual, services=rows)
-    if unproven := [name for name in wanted if "proven" not in services.get(name, {})]:
-        return unsure(f"The data of {', '.join(unproven)} was not proven.", actual or None, services=rows)
+    if unread := [name for name in wanted if "proven" not in services.get(name, {})]:
+        return unsure(f"The data of {', '.join(unread)} was not proven.", actual or None, services=rows)
+    if (short := unproven(run)) is not None:
+        return unsure(f"They came back, and the data was not proven: {short}", actual, services=rows)
     if silent := [name for name in told(seen, "answering", "services") if "answered" not in services.get(name, {})]:
         return unsure(f"{', '.join(silent)} was not seen to answer.", actual, services=rows)
     if not rows:

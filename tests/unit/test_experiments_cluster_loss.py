@@ -365,6 +365,22 @@ def test_a_cluster_that_was_not_lost_is_left_alone(world: _World) -> None:
     assert not world.safe.exists()
 
 
+@pytest.mark.parametrize("harm", ["namespace", "workload", "secret"])
+def test_a_loss_that_was_cut_short_is_said_and_the_secrets_stay_kept(world: _World, harm: str) -> None:
+    """The hook died half-way: the cluster is the one of before, and something of it is gone."""
+    _safe.take(world.site, world.safe)
+    if harm == "namespace":
+        world.spaces.discard("apps")
+    elif harm == "workload":
+        world.broken = {"kong"}
+    else:
+        del world.secrets["velero", "cloud"]
+    with pytest.raises(NotRestoredError, match=r"namespace apps is not there|kong: w is not Ready|secret velero/cloud"):
+        world.back()
+    assert not world.restores_
+    assert world.safe.exists()
+
+
 def test_a_cluster_with_a_node_down_is_not_taken_for_a_lost_one(world: _World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What builds clusters mends it, and nothing is restored over what is there."""
     _safe.take(world.site, world.safe)

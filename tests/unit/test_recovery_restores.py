@@ -9,10 +9,11 @@ import pytest
 import yaml
 
 from drill.fingerprints import Database, PostgresFingerprint, PostgresSelection, Table, document
+from drill.markers import TABLE
 from drill.record import RunRecord
 from drill.verdicts import Outcome, Verdict
 from recovery._run import Run
-from recovery.restores import CHECKS, OF_KAFKA
+from recovery.restores import CHECKS, OF_KAFKA, times
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 DISASTER, BACKUP, PROVEN = 1_750_000_100.0, 1_750_000_040.0, 1_750_000_160.0
@@ -26,7 +27,9 @@ ELSEWHERE = {"source-untouched", "cluster-replaced", "systems-as-backed-up"}
 def fingerprint(**rows: int) -> Any:
     """Of a server whose database `kong` has tables of so many rows, as the record keeps it."""
     tables = {
-        f"public.{name}": Table(kind="table", rows=count, checksum=f"{name}:{count}", definition={"column id": "uuid"})
+        name if "." in name else f"public.{name}": Table(
+            kind="table", rows=count, checksum=f"{name}:{count}", definition={"column id": "uuid"}
+        )
         for name, count in rows.items()
     }
     return document(
@@ -348,6 +351,43 @@ def test_a_scratch_restore_estimates_and_leaves_its_source_alone(tmp_path: Path)
     assert found["rpo"].details["estimated"] is True
     touched = verdicts(record_of(tmp_path / "touched", pieces, scratch=True, restarted=1))["source-untouched"]
     assert (touched.outcome, touched.details["changed"]) == (FAIL, ["kong/kong-postgres-0"])
+
+
+def test_a_table_that_always_changes_and_came_back_empty_is_not_passed_over(tmp_path: Path) -> None:
+    """It had rows at both ends of the backup."""
+    pieces = evidence()
+    pieces["found"]["fingerprint"] = fingerprint(services=5, heartbeat=0)
+    found = verdicts(record_of(tmp_path, pieces))["tables-as-backed-up"]
+    assert found.outcome is INCONCLUSIVE
+    assert "heartbeat: it always changes, and of its 3 rows none is there" in found.reason
+
+
+def test_a_database_of_which_no_table_stood_still_is_not_proven(tmp_path: Path) -> None:
+    """What the drill wrote into it itself proves nothing of it."""
+    pieces = evidence()
+    pieces["reference"]["changing"] = ["*"]
+    for piece, when, rows in (("reference", "before", 5), ("reference", "after", 6), ("found", "fingerprint", 6)):
+        pieces[piece][when] = fingerprint(services=rows, heartbeat=rows, **{TABLE: 10})
+    pieces["found"]["fingerprint"] = fingerprint(services=4, heartbeat=4, **{TABLE: 10})
+    found = verdicts(record_of(tmp_path, pieces))
+    assert found["tables-as-backed-up"].outcome is INCONCLUSIVE
+    assert found["tables-as-backed-up"].reason == "Of database kong no table could be held against the backup."
+    assert found["data-restored"].outcome is INCONCLUSIVE
+
+
+@pytest.mark.parametrize("scratch", [False, True])
+def test_data_that_is_not_the_backups_was_not_proven_at_any_time(tmp_path: Path, scratch: bool) -> None:
+    """The phase came to its end, and what it read is one row short: there is no time until the data was proven."""
+    pieces = evidence()
+    pieces["found"]["fingerprint"] = fingerprint(services=4, heartbeat=7)
+    record = record_of(tmp_path, pieces, scratch=scratch)
+    found = verdicts(record)
+    assert found["tables-as-backed-up"].outcome is FAIL
+    for check in {"data-restored", "services-in-time"} & found.keys():
+        assert found[check].outcome is INCONCLUSIVE
+        assert "tables-as-backed-up: kong.public.services: 4 of 5 rows" in found[check].reason
+    assert times(record).rto is None
+    assert "4 of 5 rows" in times(record).unmeasured["proven"]
 
 
 def test_the_newest_backup_is_held_to_what_is_there_now(tmp_path: Path) -> None:

@@ -342,7 +342,7 @@ def test_lost_objects_of_a_bucket_are_a_restore_too(tmp_path: Path) -> None:
     """Their recovery time is one; systems that were hit are the object store and who reads from it."""
     record = judged(restore_record(tmp_path / "runs"))
     scenario = {**record.scenario, "target": {"namespaces": ["data-platform"], "buckets": ["lakehouse"]}}
-    scenario["objectives"] = {"rto": 600}
+    scenario["objectives"] = {"rto": 600, "recovery_timeout": 900}
     record.write_text("scenario.yaml", yaml.safe_dump(scenario))
     (record.path / "evidence" / "restore-backup.json").unlink()
     told = [
