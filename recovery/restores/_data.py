@@ -181,7 +181,7 @@ def _row(  # noqa: PLR0911 - one return a case
         if now.rows != was.rows:
             return Row(table, "lost", now.rows, was.rows, f"{now.rows:,} of {was.rows or 0:,} rows are there")
         return Row(table, "lost", now.rows, was.rows, f"its {was.rows:,} rows are not those of the backup")
-    if changes and was.rows and not now.rows and (then is None or then.rows):
+    if changes and then is not None and was.rows and then.rows and not now.rows:
         return Row(
             table, "doubtful", now.rows, was.rows, f"it always changes, and of its {was.rows:,} rows none is there"
         )
