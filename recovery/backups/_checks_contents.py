@@ -18,6 +18,7 @@ _FILTERS = (
     "resourcePolicy",
 )
 _SELECTORS = ("labelSelector", "orLabelSelectors")
+_ALLOW = "Allow drill to list them (`drill rbac`)."
 _SEE = "See the check of the backup's objects."
 _DESCRIBE = "`velero backup describe --details` and `velero backup logs` tell why."
 
@@ -130,7 +131,7 @@ def volume_files_whole(scene: Scene) -> Iterator[Finding]:
 def repositories_ready(scene: Scene) -> Iterator[Finding]:
     """Velero can open every repository of volumes."""
     if scene.evidence.repositories.error:
-        yield unseen("repositories", scene.evidence.repositories.error, "Allow drill to list them (`drill rbac`).")
+        yield unseen("repositories", scene.evidence.repositories.error, _ALLOW)
     for each in scene.repositories:
         what = f"repository {each.namespace} in {each.location}"
         if each.phase == "Ready":
@@ -157,6 +158,8 @@ def pod_volumes_complete(scene: Scene) -> Iterator[Finding]:
         lost = sorted(set(there) - {one.name for one in volumes})
         if troubles:
             yield bad(each.what, f"Not moved: {some(troubles)}.", _DESCRIBE, actual, target)
+        elif refusal := scene.evidence.pod_volume_backups.error:
+            yield unseen(each.what, f"What the cluster knows of was not seen: {refusal}.", _ALLOW, actual, target)
         elif lost:
             reason = f"The bucket does not know of {some(lost)}, and a new cluster would not restore it."
             yield bad(each.what, reason, "Make a new backup.", actual, target)

@@ -547,7 +547,9 @@ def test_keys_that_cannot_be_read_are_no_pass(made: World, monkeypatch: pytest.M
     assert "no key of it" in verdicts["objects-present"].reason
 
 
-@pytest.mark.parametrize("plural", ["schedules", "backups", "backupstoragelocations", "backuprepositories"])
+@pytest.mark.parametrize(
+    "plural", ["schedules", "backups", "backupstoragelocations", "backuprepositories", "podvolumebackups"]
+)
 def test_what_may_not_be_listed_is_never_passed(made: World, monkeypatch: pytest.MonkeyPatch, plural: str) -> None:
     """What may not be listed is never passed."""
     made.refused = {plural}
