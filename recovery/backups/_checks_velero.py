@@ -14,10 +14,13 @@ _TTL = 720.0
 """Velero's default for how long a backup is kept, h: pkg/cmd/server/config/config.go, defaultBackupTTL."""
 _COLLECTED = 25.0
 """Hours after which an expired backup must be gone; Velero collects every hour, and its deletion may take a while."""
+_TIME = "See that the clocks of the nodes and of this machine are right."
 _WAITS = {"", "New", "Queued", "ReadyToStart"}
 _SUPPRESS = {"", "New", "InProgress"}
 """Phases of a backup because of which its schedule makes no other: pkg/controller/schedule_controller.go."""
 _ENDS = {"Completed", "PartiallyFailed", "Failed", "FailedValidation", "Deleting"}
+_CLOCKS = 5 / 60
+"""Hours by which clocks may differ; what is further ahead is no time at all."""
 _ASK = "See that drill reaches the API server and may list it (`drill rbac`)."
 
 
@@ -60,7 +63,9 @@ def location_available(scene: Scene) -> Iterator[Finding]:
             yield make(what, reason, remedy, each.phase or "no phase", target)
         elif each.last_validated is None:
             yield unseen(what, "Velero does not say when it looked last.", "Look at Velero's log.", each.phase, target)
-        elif (age := scene.age(each.last_validated)) > most:
+        elif (age := scene.age(each.last_validated)) < -_CLOCKS:
+            yield unseen(what, "Velero looked last in the future.", _TIME, f"in {hours(-age)}", target)
+        elif age > most:
             remedy = "Restart Velero: nobody looks whether the bucket is still there."
             yield bad(what, "It was Available, but that is long ago.", remedy, f"{hours(age)} ago", target)
         elif each.access_mode != "ReadWrite":
@@ -111,7 +116,10 @@ def backup_fresh(scene: Scene) -> Iterator[Finding]:
             yield _never(scene, each, mine, most, target)
             continue
         age = scene.age(max(began))
-        if age > most:
+        if age < -_CLOCKS:
+            reason = "The newest completed backup began in the future, so its age can't be told."
+            yield unseen(what, reason, _TIME, f"in {hours(-age)}", target)
+        elif age > most:
             later = [backup for backup in mine if backup.created and backup.created > max(began)]
             phases = ", ".join(sorted({backup.phase or "New" for backup in later}))
             since = f"; those since are {phases}" if phases else "; none was made since"
@@ -119,7 +127,7 @@ def backup_fresh(scene: Scene) -> Iterator[Finding]:
             remedy = "`velero backup describe` tells why those since did not complete."
             yield bad(what, reason, remedy, f"{hours(age)} ago", target)
         else:
-            yield good(what, "The newest completed backup is fresh.", f"{hours(age)} ago", target)
+            yield good(what, "The newest completed backup is fresh.", f"{hours(max(age, 0))} ago", target)
 
 
 def namespaces_covered(scene: Scene) -> Iterator[Finding]:

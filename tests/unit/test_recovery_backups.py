@@ -486,6 +486,18 @@ def test_warnings_without_their_texts_are_not_passed(made: World, monkeypatch: p
     assert made.verdicts(monkeypatch)["warnings-allowed"].outcome is UNSURE
 
 
+@pytest.mark.parametrize(("ahead", "outcome"), [(500, UNSURE), (0.2, UNSURE), (0.03, PASS)])
+def test_a_time_in_the_future_is_not_passed(
+    made: World, monkeypatch: pytest.MonkeyPatch, ahead: float, outcome: Outcome
+) -> None:
+    """Clocks differ by a little; by more, nobody knows how old anything is."""
+    made.backup["status"]["startTimestamp"] = ago(-ahead)
+    made.location["status"]["lastValidationTime"] = ago(-ahead)
+    verdicts = made.verdicts(monkeypatch)
+    assert verdicts["backup-fresh"].outcome is outcome
+    assert verdicts["location-available"].outcome is outcome
+
+
 @pytest.mark.parametrize("password", ["static-passw0rd", None])
 def test_the_password_of_veleros_source_fails(
     made: World, monkeypatch: pytest.MonkeyPatch, password: str | None
