@@ -332,6 +332,39 @@ class PodVolume:
 
 
 @dataclass(frozen=True)
+class StoredVolume:
+    """Where a backup has the data of one volume, as its list of volumes in the bucket tells.
+
+    https://github.com/vmware-tanzu/velero/blob/v1.18.0/internal/volume/volumes_information.go
+    """
+
+    name: str
+    """`pod:volume` where it was moved with its pod, file by file; else its claim, `namespace/name`."""
+    namespace: str | None
+    """Whose kopia repository has it; None: no repository of kopia's has it."""
+    snapshot: str
+    """Id of the snapshot in the repository; empty: it is not told."""
+    elsewhere: str
+    """How it is told that no repository has it; empty: one has it."""
+
+    @classmethod
+    def of(cls, info: Mapping[str, Any]) -> Self:
+        """The volume in an entry of the list, which may have moved it, or have had the storage make a snapshot."""
+        claim = f"{info.get('pvcNamespace')}/{info['pvcName']}" if info.get("pvcName") else info.get("pvName", "?")
+        if its := info.get("pvbInfo"):
+            name, namespace = f"{its.get('podName', '')}:{its.get('volumeName', '')}", its["podNamespace"]
+            mover = "velero"
+        elif its := info.get("snapshotDataMovementInfo"):
+            name, namespace, mover = claim, info["pvcNamespace"], its.get("dataMover") or "velero"
+        else:
+            return cls(claim, None, "", "its snapshot is in the storage, not in the bucket")
+        uploader = its.get("uploaderType") or "kopia"
+        if (mover, uploader) != ("velero", "kopia"):
+            return cls(name, None, "", f"it was moved by {mover} with {uploader}, whose snapshots are not known here")
+        return cls(name, namespace, its.get("snapshotHandle") or "", "")
+
+
+@dataclass(frozen=True)
 class Repository:
     """One BackupRepository: where the files of a namespace's volumes are."""
 

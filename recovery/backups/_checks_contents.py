@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from drill.backup_evidence import FollowedSnapshot
-from drill.velero import PodVolume, Tally
+from drill.backup_evidence import RESOURCES, VOLUMES, FollowedSnapshot
+from drill.velero import PodVolume, StoredVolume, Tally
 from recovery.backups._finding import Finding, bad, good, some, unseen
 from recovery.backups._scene import Judged, Scene, UnseenError
 
@@ -29,7 +29,7 @@ def resources_listed(scene: Scene) -> Iterator[Finding]:
     for each in scene.judged:
         began = each.backup.started
         try:
-            listed = each.content("-resource-list.json.gz")
+            listed = each.content(RESOURCES)
             kinds = _kinds(each, listed)
         except UnseenError as error:
             yield unseen(each.what, _sentence(str(error)), _SEE, target=target)
@@ -63,8 +63,8 @@ def volumes_backed_up(scene: Scene) -> Iterator[Finding]:
     target = "every claim: not skipped, succeeded, > 0 bytes"
     for each in scene.judged:
         try:
-            listed = each.content("-resource-list.json.gz").get(_CLAIM, ())
-            infos = each.content("-volumeinfo.json.gz") or ()
+            listed = each.content(RESOURCES).get(_CLAIM, ())
+            infos = each.content(VOLUMES) or ()
         except UnseenError as error:
             yield unseen(each.what, _sentence(str(error)), _SEE, target=target)
             continue
@@ -79,11 +79,16 @@ def volumes_backed_up(scene: Scene) -> Iterator[Finding]:
         elif not claims:
             yield good(each.what, "It has no volumes, as its resource list has no claims.", actual, target)
         else:
-            yield good(each.what, "The data of every volume was moved.", actual, target)
+            volumes = [StoredVolume.of(info) for info in by_claim.values()]
+            apart = [f"{one.name} ({one.elsewhere})" for one in volumes if one.elsewhere]
+            reason = "The data of every volume was moved."
+            if apart:
+                reason = f"No volume was skipped, but not the data of all was moved into the bucket: {some(apart)}."
+            yield good(each.what, reason, actual, target)
 
 
 def volume_data_present(scene: Scene) -> Iterator[Finding]:
-    """The bucket has the repositories in which the volumes' data is, with data in them."""
+    """The bucket has the repositories in which the volumes' data is, with data in them; no volume's is elsewhere."""
     target = "repository, index and data there"
     for each in scene.evidence.volumes:
         what = f"volumes of {each.namespace}"
@@ -111,6 +116,16 @@ def volume_data_present(scene: Scene) -> Iterator[Finding]:
             fetched = each.fetched - each.unverifiable
             proof = f"{fetched} held to their ETag" if each.fetched else "by the listing"
             yield good(what, f"The bucket has them ({proof}).", actual, target)
+    for judged in scene.judged:
+        try:
+            volumes = _stored(judged)
+        except UnseenError as error:
+            yield unseen(judged.what, _sentence(str(error)), _SEE, target=target)
+            continue
+        for volume in volumes:
+            if volume.elsewhere:
+                remedy = "Restore it to know. What is not in the bucket is lost with the storage."
+                yield unseen(f"{judged.what}, {volume.name}", _sentence(volume.elsewhere), remedy, target=target)
 
 
 def volume_files_whole(scene: Scene) -> Iterator[Finding]:
@@ -126,6 +141,17 @@ def volume_files_whole(scene: Scene) -> Iterator[Finding]:
             yield unseen(what, f"Nothing could be followed: {each.error or each.unopened}.", remedy, None, target)
         for one in each.snapshots if each.error is None else ():
             yield _followed(one, target)
+    for judged in scene.judged:
+        try:
+            volumes = _stored(judged)
+        except UnseenError as error:
+            yield unseen(judged.what, _sentence(str(error)), _SEE, target=target)
+            continue
+        for volume in volumes:
+            if not volume.elsewhere and not _told(scene, judged, volume):
+                what = f"{judged.what}, {volume.name}"
+                reason = "No snapshot of it was followed." if volume.snapshot else "No snapshot of it is told of."
+                yield unseen(what, reason, "Look again, or restore it to know.", None, target)
 
 
 def repositories_ready(scene: Scene) -> Iterator[Finding]:
@@ -229,6 +255,27 @@ def _kinds(judged: Judged, listed: dict[str, list[str]]) -> set[str] | None:
     if any(spec.get(each) for each in _SELECTORS):
         raise UnseenError("it takes only objects with some labels, so what it lacks can't be told")
     return set(listed) if any(spec.get(each) for each in _FILTERS) else None
+
+
+def _stored(judged: Judged) -> list[StoredVolume]:
+    """Where a backup says that the data of its volumes is; without those whose trouble another check tells.
+
+    Raises:
+        UnseenError: its list of volumes was not seen.
+    """
+    return [StoredVolume.of(info) for info in judged.content(VOLUMES) or () if _trouble(info) is None]
+
+
+def _told(scene: Scene, judged: Judged, volume: StoredVolume) -> bool:
+    """Whether a volume's snapshot was followed, or its repository was seen not to let it be."""
+    wanted = (judged.backup.name, volume.name, volume.snapshot)
+    return any(
+        each.error is not None
+        or each.unopened is not None
+        or wanted in {(one.backup, one.volume, one.id) for one in each.snapshots}
+        for each in scene.evidence.volumes
+        if (each.namespace, each.location) == (volume.namespace, judged.files.location)
+    )
 
 
 def _trouble(info: dict[str, Any] | None) -> str | None:

@@ -13,7 +13,18 @@ from drill.settings import VeleroTarget
 from drill.verdicts import Outcome, overall
 from recovery.backups import CHECKS, judge
 from tests.unit.kopia_world import PACK_OF_FIRST, PASSWORD
-from tests.unit.velero_world import CLAIM, NAME, PREFIX, World, ago, archive, world, zipped
+from tests.unit.velero_world import (
+    CLAIM,
+    NAME,
+    PREFIX,
+    World,
+    ago,
+    archive,
+    kept_snapshot,
+    moved_snapshot,
+    world,
+    zipped,
+)
 
 FAIL, PASS, UNSURE = Outcome.FAIL, Outcome.PASS, Outcome.INCONCLUSIVE
 
@@ -484,6 +495,52 @@ def test_warnings_without_their_texts_are_not_passed(made: World, monkeypatch: p
     """Warnings without their texts are not passed."""
     made.backup["status"]["warnings"] = 1
     assert made.verdicts(monkeypatch)["warnings-allowed"].outcome is UNSURE
+
+
+def test_the_snapshot_of_a_data_mover_is_followed_like_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in the repository of its claim's namespace, and names the claim."""
+    made = world(infos=[moved_snapshot()], moved={})
+    found = [each for each in judge(made.evidence(monkeypatch)) if each.check == "volume-files-whole"]
+    assert [(each.outcome, each.details["object"]) for each in found] == [(PASS, f"backup {NAME}, {CLAIM}")]
+    made.delete(f"kopia/kong/{PACK_OF_FIRST}")
+    assert made.verdicts(monkeypatch)["volume-files-whole"].outcome is FAIL
+    made.delete(*[each for each in made.s3.objects if each.startswith("kopia/")])
+    assert made.verdicts(monkeypatch)["volume-data-present"].outcome is FAIL
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        kept_snapshot(backupMethod="CSISnapshot", csiSnapshotInfo={"snapshotHandle": "s", "size": 1, "driver": "x"}),
+        kept_snapshot(backupMethod="NativeSnapshot", nativeSnapshotInfo={"snapshotHandle": "s"}),
+    ],
+)
+def test_a_snapshot_that_the_storage_keeps_is_not_passed(monkeypatch: pytest.MonkeyPatch, info: dict[str, Any]) -> None:
+    """The bucket has nothing of it."""
+    made = world(infos=[info], moved={})
+    verdicts = made.verdicts(monkeypatch)
+    assert overall(verdicts.values()) is UNSURE
+    assert verdicts["volume-data-present"].outcome is UNSURE
+    assert verdicts["volume-data-present"].reason == "Its snapshot is in the storage, not in the bucket."
+    assert verdicts["volume-data-present"].details["object"] == f"backup {NAME}, {CLAIM}"
+    assert "every volume was moved" not in verdicts["volumes-backed-up"].reason
+
+
+@pytest.mark.parametrize("its", [{"dataMover": "another"}, {"uploaderType": "restic"}])
+def test_a_mover_that_is_not_known_is_not_passed(monkeypatch: pytest.MonkeyPatch, its: dict[str, str]) -> None:
+    """Its snapshots are in no repository of kopia's, or who knows where."""
+    verdict = world(infos=[moved_snapshot(**its)], moved={}).verdicts(monkeypatch)["volume-data-present"]
+    assert verdict.outcome is UNSURE
+    assert "not known here" in verdict.reason
+
+
+def test_a_volume_none_of_whose_snapshots_was_followed_is_not_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backup names none; or nobody looked, as a drill of old did not look for a data mover's."""
+    made = world(infos=[moved_snapshot(snapshotHandle="")], moved={})
+    assert made.verdicts(monkeypatch)["volume-files-whole"].reason == "No snapshot of it is told of."
+    unlooked = world(infos=[moved_snapshot()], moved={}).evidence(monkeypatch).model_copy(update={"volumes": ()})
+    (verdict,) = [each for each in judge(unlooked) if each.check == "volume-files-whole"]
+    assert (verdict.outcome, verdict.reason) == (UNSURE, "No snapshot of it was followed.")
 
 
 @pytest.mark.parametrize(("ahead", "outcome"), [(500, UNSURE), (0.2, UNSURE), (0.03, PASS)])

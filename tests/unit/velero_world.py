@@ -153,6 +153,24 @@ def _info() -> dict[str, Any]:
     }
 
 
+def moved_snapshot(**its: Any) -> dict[str, Any]:
+    """What a backup tells of a volume whose snapshot a data mover moved into the bucket."""
+    movement = {"dataMover": "velero", "uploaderType": "kopia", "snapshotHandle": SECOND, "size": 40_123_456, **its}
+    unknown = {"snapshotHandle": "unknown", "vscName": "unknown", "size": 0, "driver": "csi.example.com"}
+    info = {key: value for key, value in _info().items() if key != "pvbInfo"}
+    return info | {
+        "backupMethod": "CSISnapshot",
+        "snapshotDataMoved": True,
+        "csiSnapshotInfo": unknown,
+        "snapshotDataMovementInfo": movement,
+    }
+
+
+def kept_snapshot(**its: Any) -> dict[str, Any]:
+    """What a backup tells of a volume of which the storage has a snapshot."""
+    return {key: value for key, value in _info().items() if key != "pvbInfo"} | its
+
+
 class S3:
     """What of boto3's client of S3 is asked, with one bucket in memory."""
 
