@@ -146,6 +146,7 @@ class BackupEvidence(_Part):
     repositories: Listing
     pod_volume_backups: Listing
     files: tuple[BackupFiles, ...] = ()
+    """Of the judged; of each other schedule's newest backup the resource list alone."""
     volumes: tuple[VolumeStore, ...] = ()
     held: tuple[Held, ...] = ()
 

@@ -6,7 +6,7 @@ of an object as plain JSON (`of`), from a cluster or from evidence on disk, and 
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar
@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 from drill.cluster import TIMEOUT, Cluster, ClusterError, MissingError, Permission, answering
 from drill.errors import DrillError
 from drill.settings import Settings
+from drill.velero_scope import Scope
 
 GROUP, VERSION = "velero.io", "v1"
 
@@ -124,6 +125,11 @@ class Backup:
             snapshots=_snapshots(status),
             raw=dict(found),
         )
+
+    @property
+    def scope(self) -> Scope:
+        """What it is of."""
+        return Scope(self.raw.get("spec") or {})
 
     @property
     def ended(self) -> bool:
@@ -238,6 +244,11 @@ class Schedule:
             validation_errors=tuple(status.get("validationErrors") or ()),
             raw=dict(found),
         )
+
+    @property
+    def scope(self) -> Scope:
+        """What its next backup will be of."""
+        return Scope((self.raw.get("spec") or {}).get("template") or {})
 
 
 @dataclass(frozen=True)
@@ -758,6 +769,12 @@ class Velero:
                 GROUP, VERSION, self.namespace, plural, body, _request_timeout=TIMEOUT
             )
         return made
+
+
+def newest_of(backups: Iterable[Backup]) -> dict[str, Backup]:
+    """The newest completed backup of each schedule, by the schedule's name."""
+    done = [(each.started, each.name, each) for each in backups if each.phase == "Completed" and each.started]
+    return {each.schedule: each for _, _, each in sorted(done) if each.schedule}
 
 
 def permissions(namespace: str, *plurals: str, verbs: Sequence[str] = ("list",)) -> tuple[Permission, ...]:

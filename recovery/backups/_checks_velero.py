@@ -1,11 +1,12 @@
 """Whether backups are made at all: the server, its locations, its schedules and what they have made."""
 
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 
+from drill.backup_evidence import RESOURCES
 from drill.velero import PASSWORD_SECRET, Backup, Schedule
+from drill.verdicts import Outcome
 from recovery.backups._finding import Finding, bad, good, hours, unseen
-from recovery.backups._scene import Scene, go_hours
+from recovery.backups._scene import Scene, UnseenError, go_hours
 
 _VALIDATION = 1 / 60
 """Velero's default between two looks at a location, h (defaultStoreValidationFrequency in pkg/cmd/server/config)."""
@@ -131,8 +132,11 @@ def backup_fresh(scene: Scene) -> Iterator[Finding]:
 
 
 def namespaces_covered(scene: Scene) -> Iterator[Finding]:
-    """Every namespace of the settings is in a schedule that is not paused, or is declared to need no backup."""
-    target = "in a schedule"
+    """Every namespace of the settings is in a schedule and in its newest backup, or declared to need no backup.
+
+    A schedule that is paused does not count.
+    """
+    target = "in a schedule and its newest backup"
     for name in scene.evidence.namespaces:
         what = f"namespace {name}"
         if name in scene.rules.not_backed_up:
@@ -141,9 +145,11 @@ def namespaces_covered(scene: Scene) -> Iterator[Finding]:
         if scene.evidence.schedules.error:
             yield unseen(what, scene.evidence.schedules.error, _ASK, target=target)
             continue
-        having = [each.name for each in scene.schedules if not each.paused and _includes(each, name)]
-        if having:
-            yield good(what, "It is backed up.", ", ".join(having), target)
+        having = [each for each in scene.schedules if not each.paused and each.scope.has_namespace(name)]
+        if having and scene.evidence.backups.error:
+            yield unseen(what, scene.evidence.backups.error, _ASK, target=target)
+        elif having:
+            yield _covered(scene, name, having, target)
         else:
             remedy = "Have a schedule include it, or declare it in `not_backed_up` of the settings."
             yield bad(what, "No schedule includes it: it is never backed up.", remedy, "in none", target)
@@ -198,13 +204,41 @@ def _never(scene: Scene, schedule: Schedule, mine: list[Backup], most: float, ta
     return bad(what, "None of its backups is Completed.", "`velero backup describe` tells why.", actual, target)
 
 
-def _includes(schedule: Schedule, namespace: str) -> bool:
-    """Whether a schedule is of a namespace; its names may have wildcards, and it may leave some out."""
-    left_out = (schedule.raw["spec"].get("template") or {}).get("excludedNamespaces") or ()
-    wanted = schedule.namespaces or ("*",)
-    return any(fnmatchcase(namespace, each) for each in wanted) and not any(
-        fnmatchcase(namespace, each) for each in left_out
-    )
+def _covered(scene: Scene, namespace: str, schedules: list[Schedule], target: str) -> Finding:
+    """What the newest backups of schedules have of a namespace that all of these include; the best of them counts."""
+    found = [_coverage(scene, namespace, each) for each in schedules]
+    order = [Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.FAIL]
+    outcome, said = min(found, key=lambda each: order.index(each[0]))
+    what, actual = f"namespace {namespace}", ", ".join(each.name for each in schedules)
+    match outcome:
+        case Outcome.PASS:
+            return good(what, f"It is backed up: {said}.", actual, target)
+        case Outcome.FAIL:
+            remedy = (
+                f"Make a backup now: `velero backup create --from-schedule {schedules[0].name}`, and see what it has."
+            )
+            return bad(what, f"It is in a schedule, but in no newest backup: {said}.", remedy, actual, target)
+        case _:
+            remedy = "See the checks of the schedule and of the backup's objects."
+            return unseen(what, f"Whether a backup has it was not seen: {said}.", remedy, actual, target)
+
+
+def _coverage(scene: Scene, namespace: str, schedule: Schedule) -> tuple[Outcome, str]:
+    """Whether the newest completed backup of a schedule has objects of a namespace, and how that is told."""
+    newest = scene.newest(schedule.name)
+    if newest is None:
+        return Outcome.INCONCLUSIVE, f"schedule {schedule.name} has no completed backup"
+    if not newest.backup.scope.has_namespace(namespace):
+        return Outcome.FAIL, f"{newest.what} is not of it"
+    try:
+        listed: dict[str, list[str]] = newest.content(RESOURCES)
+    except UnseenError as error:
+        return Outcome.INCONCLUSIVE, f"of {newest.what}, {error}"
+    if any(each.startswith(f"{namespace}/") for names in listed.values() for each in names):
+        return Outcome.PASS, f"{newest.what} has objects of it"
+    if any(each.created for each in scene.evidence.held if each.namespace == namespace):
+        return Outcome.FAIL, f"{newest.what} has nothing of it, and the cluster has"
+    return Outcome.INCONCLUSIVE, f"{newest.what} has nothing of it, nor was anything of it seen in the cluster"
 
 
 def _stuck(scene: Scene, backup: Backup) -> bool:
