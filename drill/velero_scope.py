@@ -51,6 +51,11 @@ class Scope:
         )
 
     @property
+    def moves_volumes(self) -> bool:
+        """Whether it has node agents move volumes into the bucket, unless pods or volumes say otherwise."""
+        return bool(self.spec.get("defaultVolumesToFsBackup") or self.spec.get("snapshotMoveData"))
+
+    @property
     def by_labels(self) -> bool:
         """Whether it takes only objects with some labels."""
         return any(self.spec.get(each) for each in _SELECTORS)

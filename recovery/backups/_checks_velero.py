@@ -36,8 +36,15 @@ def velero_serves(scene: Scene) -> Iterator[Finding]:
         yield bad(what, "Velero's server does not run.", "Look at its pod: `kubectl describe`, then its log.", actual)
     else:
         yield good(what, "Velero's server runs.", actual)
-    if server["agents"] is not None:
-        what, actual = "node agents", f"{server['agents_ready']} of {server['agents']} ready"
+    what = "node agents"
+    if server["agents"] is None:
+        if need := _needs_agents(scene):
+            remedy = (
+                "Install it: `velero install --use-node-agent`. Without it no such volume is backed up or restored."
+            )
+            yield bad(what, f"There is no DaemonSet node-agent, and {need}.", remedy, "none")
+    else:
+        actual = f"{server['agents_ready']} of {server['agents']} ready"
         if server["agents_ready"] < server["agents"] or not server["agents"]:
             remedy = "Look at the pods of its DaemonSet: volumes on those nodes are not backed up."
             yield bad(what, "Not every node has an agent that moves its volumes.", remedy, actual)
@@ -202,6 +209,15 @@ def _never(scene: Scene, schedule: Schedule, mine: list[Backup], most: float, ta
         remedy = f"Make one now: `velero backup create --from-schedule {schedule.name}`."
         return unseen(what, reason, remedy, actual, target)
     return bad(what, "None of its backups is Completed.", "`velero backup describe` tells why.", actual, target)
+
+
+def _needs_agents(scene: Scene) -> str | None:
+    """Why volumes can't do without node agents; None: nothing is known that needs them."""
+    moved = [f"backup {each.of_name} has volumes that were moved by it" for each in scene.pod_volumes]
+    wanting = {f"schedule {each.name}": each.scope for each in scene.schedules if not each.paused}
+    wanting |= {each.what: each.backup.scope for each in scene.judged}
+    wanted = [f"{what} wants volumes to be moved by it" for what, scope in wanting.items() if scope.moves_volumes]
+    return next(iter(moved + wanted), None)
 
 
 def _covered(scene: Scene, namespace: str, schedules: list[Schedule], target: str) -> Finding:

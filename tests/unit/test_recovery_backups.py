@@ -707,6 +707,22 @@ def test_a_volume_none_of_whose_snapshots_was_followed_is_not_passed(monkeypatch
     assert (verdict.outcome, verdict.reason) == (UNSURE, "No snapshot of it was followed.")
 
 
+@pytest.mark.parametrize(
+    ("wants", "outcome"),
+    [("its volumes", FAIL), ("its backup", FAIL), ("its schedule", FAIL), ("its mover", FAIL), ("nothing", PASS)],
+)
+def test_no_node_agent_fails_where_volumes_need_one(
+    made: World, monkeypatch: pytest.MonkeyPatch, wants: str, outcome: Outcome
+) -> None:
+    """Of a Velero that moves no volumes none is missed."""
+    made.agents = False
+    made.moved = made.moved if wants == "its volumes" else {}
+    made.backup["spec"]["defaultVolumesToFsBackup"] = wants == "its backup"
+    made.backup["spec"]["snapshotMoveData"] = wants == "its mover"
+    made.schedule["spec"]["template"]["defaultVolumesToFsBackup"] = wants == "its schedule"
+    assert made.verdicts(monkeypatch)["velero-serves"].outcome is outcome
+
+
 @pytest.mark.parametrize(("ahead", "outcome"), [(500, UNSURE), (0.2, UNSURE), (0.03, PASS)])
 def test_a_time_in_the_future_is_not_passed(
     made: World, monkeypatch: pytest.MonkeyPatch, ahead: float, outcome: Outcome

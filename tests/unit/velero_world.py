@@ -254,6 +254,8 @@ class World:
     """The Secret with the store's keys is not there."""
     refused: set[str] = field(default_factory=set)
     """Plurals that may not be listed."""
+    agents: bool = True
+    """There is a DaemonSet of node agents."""
 
     def shut(self, how: str) -> None:
         """Have the store refuse us, or not answer."""
@@ -360,6 +362,8 @@ class _Cluster:
         return SimpleNamespace(spec=spec, status=status)
 
     def read_namespaced_daemon_set(self, *_: Any, **__: Any) -> Any:
+        if not self.world.agents:
+            raise client.ApiException(status=404, reason="Not Found")
         return SimpleNamespace(status=SimpleNamespace(desired_number_scheduled=3, number_ready=3))
 
     def __getattr__(self, name: str) -> Any:
