@@ -14,6 +14,8 @@ from drill.settings import VeleroTarget
 
 ARCHIVE = ".tar.gz"
 METADATA = "velero-backup.json"
+RESOURCES = "-resource-list.json.gz"
+VOLUMES = "-volumeinfo.json.gz"
 
 
 class _Part(BaseModel):
@@ -69,7 +71,7 @@ class FollowedSnapshot(_Part):
     id: str
     backup: str
     volume: str
-    """`pod:volume`."""
+    """`pod:volume`, or the claim of a snapshot that was moved, `namespace/name`."""
     files: int = 0
     bytes: int = 0
     """Of its files, as its directories have them."""
@@ -144,6 +146,7 @@ class BackupEvidence(_Part):
     repositories: Listing
     pod_volume_backups: Listing
     files: tuple[BackupFiles, ...] = ()
+    """Of the judged; of each other schedule's newest backup the resource list alone."""
     volumes: tuple[VolumeStore, ...] = ()
     held: tuple[Held, ...] = ()
 

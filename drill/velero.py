@@ -6,7 +6,7 @@ of an object as plain JSON (`of`), from a cluster or from evidence on disk, and 
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar
@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 from drill.cluster import TIMEOUT, Cluster, ClusterError, MissingError, Permission, answering
 from drill.errors import DrillError
 from drill.settings import Settings
+from drill.velero_scope import Scope
 
 GROUP, VERSION = "velero.io", "v1"
 
@@ -124,6 +125,11 @@ class Backup:
             snapshots=_snapshots(status),
             raw=dict(found),
         )
+
+    @property
+    def scope(self) -> Scope:
+        """What it is of."""
+        return Scope(self.raw.get("spec") or {})
 
     @property
     def ended(self) -> bool:
@@ -242,6 +248,11 @@ class Schedule:
             raw=dict(found),
         )
 
+    @property
+    def scope(self) -> Scope:
+        """What its next backup will be of."""
+        return Scope((self.raw.get("spec") or {}).get("template") or {})
+
 
 @dataclass(frozen=True)
 class Location:
@@ -332,6 +343,39 @@ class PodVolume:
             snapshot=spec.get("snapshotID", "") if restored else status.get("snapshotID", ""),
             raw=dict(found),
         )
+
+
+@dataclass(frozen=True)
+class StoredVolume:
+    """Where a backup has the data of one volume, as its list of volumes in the bucket tells.
+
+    https://github.com/vmware-tanzu/velero/blob/v1.18.0/internal/volume/volumes_information.go
+    """
+
+    name: str
+    """`pod:volume` where it was moved with its pod, file by file; else its claim, `namespace/name`."""
+    namespace: str | None
+    """Whose kopia repository has it; None: no repository of kopia's has it."""
+    snapshot: str
+    """Id of the snapshot in the repository; empty: it is not told."""
+    elsewhere: str
+    """How it is told that no repository has it; empty: one has it."""
+
+    @classmethod
+    def of(cls, info: Mapping[str, Any]) -> Self:
+        """The volume in an entry of the list, which may have moved it, or have had the storage make a snapshot."""
+        claim = f"{info.get('pvcNamespace')}/{info['pvcName']}" if info.get("pvcName") else info.get("pvName", "?")
+        if its := info.get("pvbInfo"):
+            name, namespace = f"{its.get('podName', '')}:{its.get('volumeName', '')}", its["podNamespace"]
+            mover = "velero"
+        elif its := info.get("snapshotDataMovementInfo"):
+            name, namespace, mover = claim, info["pvcNamespace"], its.get("dataMover") or "velero"
+        else:
+            return cls(claim, None, "", "its snapshot is in the storage, not in the bucket")
+        uploader = its.get("uploaderType") or "kopia"
+        if (mover, uploader) != ("velero", "kopia"):
+            return cls(name, None, "", f"it was moved by {mover} with {uploader}, whose snapshots are not known here")
+        return cls(name, namespace, its.get("snapshotHandle") or "", "")
 
 
 @dataclass(frozen=True)
@@ -728,6 +772,12 @@ class Velero:
                 GROUP, VERSION, self.namespace, plural, body, _request_timeout=TIMEOUT
             )
         return made
+
+
+def newest_of(backups: Iterable[Backup]) -> dict[str, Backup]:
+    """The newest completed backup of each schedule, by the schedule's name."""
+    done = [(each.started, each.name, each) for each in backups if each.phase == "Completed" and each.started]
+    return {each.schedule: each for _, _, each in sorted(done) if each.schedule}
 
 
 def permissions(namespace: str, *plurals: str, verbs: Sequence[str] = ("list",)) -> tuple[Permission, ...]:

@@ -6,16 +6,18 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from drill import object_store, velero
-from drill.backup_evidence import BackupEvidence, BackupFiles, File, Held, Listing
+from drill.backup_evidence import RESOURCES, BackupEvidence, BackupFiles, File, Held, Listing
 from drill.cluster import TIMEOUT, Cluster, ClusterError, MissingError, Permission, answering
 from drill.errors import UsageError
 from drill.object_store import ObjectMissingError, ObjectStore, ObjectStoreError
 from drill.settings import Settings, VeleroTarget
-from drill.velero import Backup, Location, Velero
+from drill.velero import Backup, Location, Schedule, Velero, newest_of
 from experiments.backups._volumes import Moved, look, moved
 
 _SMALL = 16 << 20
 """Bytes up to which an object is fetched without being asked for."""
+_WILD = set("*?[")
+"""What makes a pattern of the name of a namespace."""
 _EXCLUDED = "velero.io/exclude-from-backup"
 _SERVER = ("image", "replicas", "ready", "agents", "agents_ready")
 
@@ -110,6 +112,9 @@ def collect(
             files.append(BackupFiles(backup=backup.name, location=backup.location or "default", error=locked))
         else:
             files.append(_files(store, backup, locations, download=download))
+    if store is not None:  # a schedule's newest backup tells which namespaces it has, whichever backups are named
+        others = [backup for backup in newest_of(all_backups).values() if backup not in chosen]
+        files += [_files(store, backup, locations, only=RESOURCES) for backup in others]
     password = _password(server)
     for (namespace, location), wanted in _by_repository(files).items():
         say(f"volumes of {namespace}")
@@ -117,7 +122,11 @@ def collect(
             place = locations[location]
             prefix = _key(place, "kopia", namespace)
             volumes.append(look(store, place, prefix, wanted, password, download=download))
-    for namespace in _namespaces(chosen, files):
+    schedules = [Schedule.of(each) for each in found["schedules"].items]
+    declared = {
+        name for name in settings.target.namespaces if any(each.scope.has_namespace(name) for each in schedules)
+    }
+    for namespace in sorted(declared | _namespaces(chosen, files)):
         say(f"objects of {namespace}")
         held += [_held(cluster, namespace, kind) for kind in _KINDS]
     seen, server_error = _try(server.server)
@@ -185,17 +194,17 @@ def _chosen(backups: list[Backup], names: Sequence[str], *, everything: bool) ->
         if missing := [name for name in names if name not in by_name]:
             raise UsageError(f"no backup {', '.join(missing)}; there are: {', '.join(by_name) or 'none'}")
         return [by_name[name] for name in dict.fromkeys(names)]
-    done = sorted((each for each in backups if each.phase == "Completed" and each.started), key=lambda each: each.name)
     if everything:
-        return done
-    newest: dict[str, Backup] = {}
-    for each in sorted(done, key=lambda each: each.started or datetime.min.replace(tzinfo=UTC)):
-        if each.schedule:
-            newest[each.schedule] = each
-    return [newest[schedule] for schedule in sorted(newest)]
+        return sorted(
+            (each for each in backups if each.phase == "Completed" and each.started), key=lambda each: each.name
+        )
+    return [backup for _, backup in sorted(newest_of(backups).items())]
 
 
-def _files(store: ObjectStore, backup: Backup, locations: dict[str, Location], *, download: bool) -> BackupFiles:
+def _files(
+    store: ObjectStore, backup: Backup, locations: dict[str, Location], *, download: bool = False, only: str = ""
+) -> BackupFiles:
+    """What a backup has in the bucket, or what of it has a name that ends with `only`."""
     location = locations.get(backup.location or "default")
     known = {"backup": backup.name, "location": backup.location or "default"}
     if location is None:
@@ -205,7 +214,8 @@ def _files(store: ObjectStore, backup: Backup, locations: dict[str, Location], *
         stored = list(store.listed(prefix, location.bucket))
     except ObjectStoreError as error:
         return BackupFiles(**known, error=str(error), missing=isinstance(error, ObjectMissingError))
-    files = [_file(store, location.bucket, each, each.key.removeprefix(prefix), download=download) for each in stored]
+    wanted = [each for each in stored if each.key.endswith(only)]
+    files = [_file(store, location.bucket, each, each.key.removeprefix(prefix), download=download) for each in wanted]
     return BackupFiles(**known, files=tuple(files))
 
 
@@ -217,15 +227,15 @@ def _file(store: ObjectStore, bucket: str, stored: object_store.StoredObject, na
     return File(name=name, size=stored.size, etag=stored.etag, modified=stored.modified)
 
 
-def _namespaces(backups: Iterable[Backup], files: Iterable[BackupFiles]) -> list[str]:
-    """The namespaces that the backups are of; of a backup of all, those that its resource list names."""
-    named = {name for each in backups for name in each.namespaces if name != "*"}
-    whole = {each.name for each in backups if not each.namespaces or "*" in each.namespaces}
+def _namespaces(backups: Iterable[Backup], files: Iterable[BackupFiles]) -> set[str]:
+    """The namespaces that the backups are of; of a backup by wildcards, those that its resource list names."""
+    by_name = {each.name: each for each in backups}
+    named = {name for each in by_name.values() for name in each.namespaces if not _WILD & set(name)}
     for each in files:
-        listed = each.file("-resource-list.json.gz")
-        if each.backup in whole and listed and isinstance(listed.content, dict):
-            named |= set(listed.content.get("v1/Namespace", ()))
-    return sorted(named)
+        listed = each.file(RESOURCES)
+        if (backup := by_name.get(each.backup)) and listed and isinstance(listed.content, dict):
+            named |= {name for name in listed.content.get("v1/Namespace", ()) if backup.scope.has_namespace(name)}
+    return named
 
 
 def _held(cluster: Cluster, namespace: str, kind: str) -> Held:

@@ -1,4 +1,4 @@
-"""What a bucket has of the volumes that were moved file by file: kopia's repositories, listed, followed and fetched."""
+"""What a bucket has of the volumes that were moved into it: kopia's repositories, listed, followed and fetched."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from drill.backup_evidence import BackupFiles, FollowedSnapshot, VolumeStore
+from drill.backup_evidence import VOLUMES, BackupFiles, FollowedSnapshot, VolumeStore
 from drill.errors import DrillError
 from drill.kopia import INDEXES, Content, KopiaError, KopiaLockedError, LostError, Repository, SnapshotSeen
 from drill.object_store import ObjectStore, ObjectStoreError, StoredObject
-from drill.velero import Location
+from drill.velero import Location, StoredVolume
 
 _NO_PARTS = 32
 """Characters of an ETag that is an MD5."""
@@ -29,19 +29,19 @@ class Moved:
     location: str
     backup: str
     volume: str
-    """`pod:volume`."""
+    """`pod:volume`, or the claim of a snapshot that was moved, `namespace/name`."""
     snapshot: str
     """Id of the snapshot; empty: the backup has none."""
 
 
 def moved(files: Iterable[BackupFiles]) -> Iterator[Moved]:
-    """The volumes that the backups moved, as their lists in the bucket have them."""
+    """The volumes that the backups moved into kopia's repositories, as their lists in the bucket have them."""
     for each in files:
-        listed = each.file("-volumeinfo.json.gz")
+        listed = each.file(VOLUMES)
         for info in (listed.content if listed else None) or ():
-            if info.get("backupMethod") == "PodVolumeBackup" and (its := info.get("pvbInfo")):
-                volume = f"{its.get('podName', '')}:{its.get('volumeName', '')}"
-                yield Moved(its["podNamespace"], each.location, each.backup, volume, its.get("snapshotHandle") or "")
+            volume = StoredVolume.of(info)
+            if volume.namespace is not None:
+                yield Moved(volume.namespace, each.location, each.backup, volume.name, volume.snapshot)
 
 
 def look(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from drill.backup_evidence import ARCHIVE, METADATA, File
+from drill.backup_evidence import ARCHIVE, METADATA, RESOURCES, VOLUMES, File
 from recovery.backups._finding import Finding, bad, good, some, unseen
 from recovery.backups._scene import Judged, Scene, UnseenError
 
@@ -13,16 +13,16 @@ _EXPECTED = (
     "-podvolumebackups.json.gz",
     "-volumesnapshots.json.gz",
     "-itemoperations.json.gz",
-    "-resource-list.json.gz",
+    RESOURCES,
     "-results.gz",
-    "-volumeinfo.json.gz",
+    VOLUMES,
 )
 """What every backup has: pkg/persistence/object_store.go, PutBackup."""
 _SHAPES = {
     METADATA: dict,
     ARCHIVE: dict,
     "-logs.gz": dict,
-    "-resource-list.json.gz": dict,
+    RESOURCES: dict,
     "-results.gz": dict,
 }
 """What the content of some of them is; the others are lists, or null where there is nothing to list."""
@@ -112,7 +112,7 @@ def archive_whole(scene: Scene) -> Iterator[Finding]:
     target = "as in the resource list"
     for each in scene.judged:
         try:
-            listed, archived = _pairs(each.content("-resource-list.json.gz")), _pairs(each.content(ARCHIVE)["objects"])
+            listed, archived = _pairs(each.content(RESOURCES)), _pairs(each.content(ARCHIVE)["objects"])
         except UnseenError as error:
             yield unseen(each.what, _sentence(error), "Give --download, and see the other checks.", target=target)
             continue

@@ -4,85 +4,99 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from drill.backup_evidence import FollowedSnapshot
-from drill.velero import PodVolume, Tally
+from drill.backup_evidence import RESOURCES, VOLUMES, FollowedSnapshot, Held
+from drill.velero import PodVolume, StoredVolume, Tally
 from recovery.backups._finding import Finding, bad, good, some, unseen
 from recovery.backups._scene import Judged, Scene, UnseenError
 
 _CLAIM = "v1/PersistentVolumeClaim"
-_FILTERS = (
-    "includedResources",
-    "excludedResources",
-    "includedNamespaceScopedResources",
-    "excludedNamespaceScopedResources",
-    "resourcePolicy",
-)
-_SELECTORS = ("labelSelector", "orLabelSelectors")
+_ALLOW = "Allow drill to list them (`drill rbac`)."
 _SEE = "See the check of the backup's objects."
 _DESCRIBE = "`velero backup describe --details` and `velero backup logs` tell why."
 
 
 def resources_listed(scene: Scene) -> Iterator[Finding]:
-    """What the cluster has of the backed up namespaces, and had when the backup began, is in the backup's list."""
+    """What the cluster has of the namespaces and kinds of a backup, and had when it began, is in the backup's list."""
     target = "every object that is older than the backup"
     for each in scene.judged:
-        began = each.backup.started
+        scope = each.backup.scope
         try:
-            listed = each.content("-resource-list.json.gz")
-            kinds = _kinds(each, listed)
+            listed = each.content(RESOURCES)
         except UnseenError as error:
             yield unseen(each.what, _sentence(str(error)), _SEE, target=target)
             continue
-        namespaces = set(each.backup.namespaces) - {"*"} or set(listed.get("v1/Namespace", ()))
-        held = [one for one in scene.evidence.held if one.namespace in namespaces]
-        held = [one for one in held if kinds is None or one.kind in kinds]
+        held = [one for one in scene.held(each.backup) if scope.has_kind(one.kind)]
         errors = [one.error for one in held if one.error]
-        wanted = {
-            f"{one.kind} {one.namespace}/{name}"
-            for one in held
-            for name, created in one.created.items()
-            if began is not None and created < began
-        }
+        wanted = {f"{one.kind} {name}" for one in held for name in _older(one, each)}
         there = {f"{kind} {name}" for kind, names in listed.items() for name in names}
         missing = sorted(wanted - there)
         actual = f"{len(wanted) - len(missing)} of {len(wanted)}"
-        if missing:
+        if scope.by_labels:
+            reason = "It takes only objects with some labels, so what it lacks can't be told."
+            yield unseen(each.what, reason, "Restore it to know.", actual, target)
+        elif missing and scope.untold:
+            reason = f"It lacks {some(missing)}, which may be meant: {scope.untold}."
+            yield unseen(each.what, reason, "Restore it to know.", actual, target)
+        elif missing:
             yield bad(each.what, f"It lacks {some(missing)}.", "See what the schedule includes.", actual, target)
         elif errors:
             yield unseen(each.what, f"Not all could be compared: {errors[0]}.", "Allow it.", actual, target)
         elif not wanted:
-            reason = "The cluster has nothing of it that is older, so there is nothing to compare."
+            reason = "The cluster has nothing of it that is older and looked up, so there is nothing to compare."
             yield unseen(each.what, reason, "Compare where the platform runs.", actual, target)
         else:
-            yield good(each.what, "It has all that the cluster had (Secrets are not looked up).", actual, target)
+            others = {one.kind for one in scene.held(each.backup) if one.created} - {one.kind for one in held}
+            but = f" but what its filters leave out: {some(sorted(others))}" if others else ""
+            yield good(each.what, f"It has all that the cluster had{but} (Secrets are not looked up).", actual, target)
 
 
 def volumes_backed_up(scene: Scene) -> Iterator[Finding]:
-    """Each claim in a backup has a volume in it that was not skipped, succeeded, and is not empty."""
+    """Each claim of a backup's namespaces has a volume in it that was not skipped, succeeded, and is not empty.
+
+    Those of its list, and those that the cluster had when it began, unless it leaves claims out by a filter and another
+    backup that was looked into has them.
+    """
     target = "every claim: not skipped, succeeded, > 0 bytes"
     for each in scene.judged:
         try:
-            listed = each.content("-resource-list.json.gz").get(_CLAIM, ())
-            infos = each.content("-volumeinfo.json.gz") or ()
+            listed = each.content(RESOURCES).get(_CLAIM, ())
+            infos = each.content(VOLUMES) or ()
         except UnseenError as error:
             yield unseen(each.what, _sentence(str(error)), _SEE, target=target)
             continue
         by_claim = {f"{info.get('pvcNamespace')}/{info.get('pvcName')}": info for info in infos if info.get("pvcName")}
-        claims = sorted(set(listed) | set(by_claim))
+        held = [one for one in scene.held(each.backup) if one.kind == _CLAIM]
+        lacked = {claim for one in held for claim in _older(one, each)} - set(listed) - set(by_claim)
+        kept = lacked & _claims_of_others(scene, each) if not each.backup.scope.has_kind(_CLAIM) else set()
+        doubted = lacked - kept if each.backup.scope.untold else set()
+        claims = sorted(set(listed) | set(by_claim) | (lacked - kept - doubted))
         troubles = [f"{claim} ({why})" for claim in claims if (why := _trouble(by_claim.get(claim)))]
         size = sum(_size(info) or 0 for info in by_claim.values())
         actual = f"{len(claims) - len(troubles)} of {len(claims)} claims, {size:,} bytes"
         if troubles:
             remedy = f"Its data would be lost. {_DESCRIBE} hostPath volumes are never copied, nor those of no pod."
             yield bad(each.what, f"No data of {some(troubles)}.", remedy, actual, target)
+        elif doubted:
+            reason = f"It has no data of {some(sorted(doubted))}, which may be meant: {each.backup.scope.untold}."
+            yield unseen(each.what, reason, "See that another backup has them.", actual, target)
+        elif errors := [one.error for one in held if one.error]:
+            reason = f"Whether the cluster has claims that it lacks was not seen: {errors[0]}."
+            yield unseen(each.what, reason, "Allow it.", actual, target)
+        elif kept:
+            yield good(each.what, f"It leaves claims out, and another backup has {some(sorted(kept))}.", actual, target)
         elif not claims:
             yield good(each.what, "It has no volumes, as its resource list has no claims.", actual, target)
         else:
-            yield good(each.what, "The data of every volume was moved.", actual, target)
+            volumes = [StoredVolume.of(info) for info in by_claim.values()]
+            apart = [f"{one.name} ({one.elsewhere})" for one in volumes if one.elsewhere]
+            reason = "The data of every volume was moved."
+            if apart:
+                reason = f"No volume was skipped, but not the data of all was moved into the bucket: {some(apart)}."
+            yield good(each.what, reason, actual, target)
 
 
 def volume_data_present(scene: Scene) -> Iterator[Finding]:
-    """The bucket has the repositories in which the volumes' data is, with data in them."""
+    """The bucket has the repositories in which the volumes' data is, with data in them; no volume's is elsewhere."""
     target = "repository, index and data there"
     for each in scene.evidence.volumes:
         what = f"volumes of {each.namespace}"
@@ -110,6 +124,16 @@ def volume_data_present(scene: Scene) -> Iterator[Finding]:
             fetched = each.fetched - each.unverifiable
             proof = f"{fetched} held to their ETag" if each.fetched else "by the listing"
             yield good(what, f"The bucket has them ({proof}).", actual, target)
+    for judged in scene.judged:
+        try:
+            volumes = _stored(judged)
+        except UnseenError as error:
+            yield unseen(judged.what, _sentence(str(error)), _SEE, target=target)
+            continue
+        for volume in volumes:
+            if volume.elsewhere:
+                remedy = "Restore it to know. What is not in the bucket is lost with the storage."
+                yield unseen(f"{judged.what}, {volume.name}", _sentence(volume.elsewhere), remedy, target=target)
 
 
 def volume_files_whole(scene: Scene) -> Iterator[Finding]:
@@ -125,12 +149,23 @@ def volume_files_whole(scene: Scene) -> Iterator[Finding]:
             yield unseen(what, f"Nothing could be followed: {each.error or each.unopened}.", remedy, None, target)
         for one in each.snapshots if each.error is None else ():
             yield _followed(one, target)
+    for judged in scene.judged:
+        try:
+            volumes = _stored(judged)
+        except UnseenError as error:
+            yield unseen(judged.what, _sentence(str(error)), _SEE, target=target)
+            continue
+        for volume in volumes:
+            if not volume.elsewhere and not _told(scene, judged, volume):
+                what = f"{judged.what}, {volume.name}"
+                reason = "No snapshot of it was followed." if volume.snapshot else "No snapshot of it is told of."
+                yield unseen(what, reason, "Look again, or restore it to know.", None, target)
 
 
 def repositories_ready(scene: Scene) -> Iterator[Finding]:
     """Velero can open every repository of volumes."""
     if scene.evidence.repositories.error:
-        yield unseen("repositories", scene.evidence.repositories.error, "Allow drill to list them (`drill rbac`).")
+        yield unseen("repositories", scene.evidence.repositories.error, _ALLOW)
     for each in scene.repositories:
         what = f"repository {each.namespace} in {each.location}"
         if each.phase == "Ready":
@@ -157,6 +192,8 @@ def pod_volumes_complete(scene: Scene) -> Iterator[Finding]:
         lost = sorted(set(there) - {one.name for one in volumes})
         if troubles:
             yield bad(each.what, f"Not moved: {some(troubles)}.", _DESCRIBE, actual, target)
+        elif refusal := scene.evidence.pod_volume_backups.error:
+            yield unseen(each.what, f"What the cluster knows of was not seen: {refusal}.", _ALLOW, actual, target)
         elif lost:
             reason = f"The bucket does not know of {some(lost)}, and a new cluster would not restore it."
             yield bad(each.what, reason, "Make a new backup.", actual, target)
@@ -216,16 +253,39 @@ def warnings_allowed(scene: Scene) -> Iterator[Finding]:
             yield good(each.what, "It has no error and no unknown warning.", actual, target)
 
 
-def _kinds(judged: Judged, listed: dict[str, list[str]]) -> set[str] | None:
-    """The kinds that a backup is of; None: all.
+def _older(held: Held, judged: Judged) -> set[str]:
+    """What of it was created before a backup began, as `namespace/name`."""
+    began = judged.backup.started
+    return {f"{held.namespace}/{name}" for name, created in held.created.items() if began and created < began}
+
+
+def _claims_of_others(scene: Scene, judged: Judged) -> set[str]:
+    """The claims in the lists of the other backups that were looked into, as far as these can be read."""
+    files = [each.files.file(RESOURCES) for each in scene.judged if each.backup.name != judged.backup.name]
+    return {
+        claim for each in files if each and isinstance(each.content, dict) for claim in each.content.get(_CLAIM, ())
+    }
+
+
+def _stored(judged: Judged) -> list[StoredVolume]:
+    """Where a backup says that the data of its volumes is; without those whose trouble another check tells.
 
     Raises:
-        UnseenError: it takes objects by their labels, which the evidence does not have.
+        UnseenError: its list of volumes was not seen.
     """
-    spec = judged.backup.raw["spec"]
-    if any(spec.get(each) for each in _SELECTORS):
-        raise UnseenError("it takes only objects with some labels, so what it lacks can't be told")
-    return set(listed) if any(spec.get(each) for each in _FILTERS) else None
+    return [StoredVolume.of(info) for info in judged.content(VOLUMES) or () if _trouble(info) is None]
+
+
+def _told(scene: Scene, judged: Judged, volume: StoredVolume) -> bool:
+    """Whether a volume's snapshot was followed, or its repository was seen not to let it be."""
+    wanted = (judged.backup.name, volume.name, volume.snapshot)
+    return any(
+        each.error is not None
+        or each.unopened is not None
+        or wanted in {(one.backup, one.volume, one.id) for one in each.snapshots}
+        for each in scene.evidence.volumes
+        if (each.namespace, each.location) == (volume.namespace, judged.files.location)
+    )
 
 
 def _trouble(info: dict[str, Any] | None) -> str | None:

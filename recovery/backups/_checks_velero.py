@@ -1,11 +1,12 @@
 """Whether backups are made at all: the server, its locations, its schedules and what they have made."""
 
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 
+from drill.backup_evidence import RESOURCES
 from drill.velero import PASSWORD_SECRET, Backup, Schedule
+from drill.verdicts import Outcome
 from recovery.backups._finding import Finding, bad, good, hours, unseen
-from recovery.backups._scene import Scene, go_hours
+from recovery.backups._scene import Scene, UnseenError, go_hours
 
 _VALIDATION = 1 / 60
 """Velero's default between two looks at a location, h (defaultStoreValidationFrequency in pkg/cmd/server/config)."""
@@ -14,10 +15,13 @@ _TTL = 720.0
 """Velero's default for how long a backup is kept, h: pkg/cmd/server/config/config.go, defaultBackupTTL."""
 _COLLECTED = 25.0
 """Hours after which an expired backup must be gone; Velero collects every hour, and its deletion may take a while."""
+_TIME = "See that the clocks of the nodes and of this machine are right."
 _WAITS = {"", "New", "Queued", "ReadyToStart"}
 _SUPPRESS = {"", "New", "InProgress"}
 """Phases of a backup because of which its schedule makes no other: pkg/controller/schedule_controller.go."""
 _ENDS = {"Completed", "PartiallyFailed", "Failed", "FailedValidation", "Deleting"}
+_CLOCKS = 5 / 60
+"""Hours by which clocks may differ; what is further ahead is no time at all."""
 _ASK = "See that drill reaches the API server and may list it (`drill rbac`)."
 
 
@@ -32,8 +36,15 @@ def velero_serves(scene: Scene) -> Iterator[Finding]:
         yield bad(what, "Velero's server does not run.", "Look at its pod: `kubectl describe`, then its log.", actual)
     else:
         yield good(what, "Velero's server runs.", actual)
-    if server["agents"] is not None:
-        what, actual = "node agents", f"{server['agents_ready']} of {server['agents']} ready"
+    what = "node agents"
+    if server["agents"] is None:
+        if need := _needs_agents(scene):
+            remedy = (
+                "Install it: `velero install --use-node-agent`. Without it no such volume is backed up or restored."
+            )
+            yield bad(what, f"There is no DaemonSet node-agent, and {need}.", remedy, "none")
+    else:
+        actual = f"{server['agents_ready']} of {server['agents']} ready"
         if server["agents_ready"] < server["agents"] or not server["agents"]:
             remedy = "Look at the pods of its DaemonSet: volumes on those nodes are not backed up."
             yield bad(what, "Not every node has an agent that moves its volumes.", remedy, actual)
@@ -60,7 +71,9 @@ def location_available(scene: Scene) -> Iterator[Finding]:
             yield make(what, reason, remedy, each.phase or "no phase", target)
         elif each.last_validated is None:
             yield unseen(what, "Velero does not say when it looked last.", "Look at Velero's log.", each.phase, target)
-        elif (age := scene.age(each.last_validated)) > most:
+        elif (age := scene.age(each.last_validated)) < -_CLOCKS:
+            yield unseen(what, "Velero looked last in the future.", _TIME, f"in {hours(-age)}", target)
+        elif age > most:
             remedy = "Restart Velero: nobody looks whether the bucket is still there."
             yield bad(what, "It was Available, but that is long ago.", remedy, f"{hours(age)} ago", target)
         elif each.access_mode != "ReadWrite":
@@ -111,7 +124,10 @@ def backup_fresh(scene: Scene) -> Iterator[Finding]:
             yield _never(scene, each, mine, most, target)
             continue
         age = scene.age(max(began))
-        if age > most:
+        if age < -_CLOCKS:
+            reason = "The newest completed backup began in the future, so its age can't be told."
+            yield unseen(what, reason, _TIME, f"in {hours(-age)}", target)
+        elif age > most:
             later = [backup for backup in mine if backup.created and backup.created > max(began)]
             phases = ", ".join(sorted({backup.phase or "New" for backup in later}))
             since = f"; those since are {phases}" if phases else "; none was made since"
@@ -119,12 +135,15 @@ def backup_fresh(scene: Scene) -> Iterator[Finding]:
             remedy = "`velero backup describe` tells why those since did not complete."
             yield bad(what, reason, remedy, f"{hours(age)} ago", target)
         else:
-            yield good(what, "The newest completed backup is fresh.", f"{hours(age)} ago", target)
+            yield good(what, "The newest completed backup is fresh.", f"{hours(max(age, 0))} ago", target)
 
 
 def namespaces_covered(scene: Scene) -> Iterator[Finding]:
-    """Every namespace of the settings is in a schedule that is not paused, or is declared to need no backup."""
-    target = "in a schedule"
+    """Every namespace of the settings is in a schedule and in its newest backup, or declared to need no backup.
+
+    A schedule that is paused does not count.
+    """
+    target = "in a schedule and its newest backup"
     for name in scene.evidence.namespaces:
         what = f"namespace {name}"
         if name in scene.rules.not_backed_up:
@@ -133,9 +152,11 @@ def namespaces_covered(scene: Scene) -> Iterator[Finding]:
         if scene.evidence.schedules.error:
             yield unseen(what, scene.evidence.schedules.error, _ASK, target=target)
             continue
-        having = [each.name for each in scene.schedules if not each.paused and _includes(each, name)]
-        if having:
-            yield good(what, "It is backed up.", ", ".join(having), target)
+        having = [each for each in scene.schedules if not each.paused and each.scope.has_namespace(name)]
+        if having and scene.evidence.backups.error:
+            yield unseen(what, scene.evidence.backups.error, _ASK, target=target)
+        elif having:
+            yield _covered(scene, name, having, target)
         else:
             remedy = "Have a schedule include it, or declare it in `not_backed_up` of the settings."
             yield bad(what, "No schedule includes it: it is never backed up.", remedy, "in none", target)
@@ -190,13 +211,50 @@ def _never(scene: Scene, schedule: Schedule, mine: list[Backup], most: float, ta
     return bad(what, "None of its backups is Completed.", "`velero backup describe` tells why.", actual, target)
 
 
-def _includes(schedule: Schedule, namespace: str) -> bool:
-    """Whether a schedule is of a namespace; its names may have wildcards, and it may leave some out."""
-    left_out = (schedule.raw["spec"].get("template") or {}).get("excludedNamespaces") or ()
-    wanted = schedule.namespaces or ("*",)
-    return any(fnmatchcase(namespace, each) for each in wanted) and not any(
-        fnmatchcase(namespace, each) for each in left_out
-    )
+def _needs_agents(scene: Scene) -> str | None:
+    """Why volumes can't do without node agents; None: nothing is known that needs them."""
+    moved = [f"backup {each.of_name} has volumes that were moved by it" for each in scene.pod_volumes]
+    wanting = {f"schedule {each.name}": each.scope for each in scene.schedules if not each.paused}
+    wanting |= {each.what: each.backup.scope for each in scene.judged}
+    wanted = [f"{what} wants volumes to be moved by it" for what, scope in wanting.items() if scope.moves_volumes]
+    return next(iter(moved + wanted), None)
+
+
+def _covered(scene: Scene, namespace: str, schedules: list[Schedule], target: str) -> Finding:
+    """What the newest backups of schedules have of a namespace that all of these include; the best of them counts."""
+    found = [_coverage(scene, namespace, each) for each in schedules]
+    order = [Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.FAIL]
+    outcome, said = min(found, key=lambda each: order.index(each[0]))
+    what, actual = f"namespace {namespace}", ", ".join(each.name for each in schedules)
+    match outcome:
+        case Outcome.PASS:
+            return good(what, f"It is backed up: {said}.", actual, target)
+        case Outcome.FAIL:
+            remedy = (
+                f"Make a backup now: `velero backup create --from-schedule {schedules[0].name}`, and see what it has."
+            )
+            return bad(what, f"It is in a schedule, but in no newest backup: {said}.", remedy, actual, target)
+        case _:
+            remedy = "See the checks of the schedule and of the backup's objects."
+            return unseen(what, f"Whether a backup has it was not seen: {said}.", remedy, actual, target)
+
+
+def _coverage(scene: Scene, namespace: str, schedule: Schedule) -> tuple[Outcome, str]:
+    """Whether the newest completed backup of a schedule has objects of a namespace, and how that is told."""
+    newest = scene.newest(schedule.name)
+    if newest is None:
+        return Outcome.INCONCLUSIVE, f"schedule {schedule.name} has no completed backup"
+    if not newest.backup.scope.has_namespace(namespace):
+        return Outcome.FAIL, f"{newest.what} is not of it"
+    try:
+        listed: dict[str, list[str]] = newest.content(RESOURCES)
+    except UnseenError as error:
+        return Outcome.INCONCLUSIVE, f"of {newest.what}, {error}"
+    if any(each.startswith(f"{namespace}/") for names in listed.values() for each in names):
+        return Outcome.PASS, f"{newest.what} has objects of it"
+    if any(each.created for each in scene.evidence.held if each.namespace == namespace):
+        return Outcome.FAIL, f"{newest.what} has nothing of it, and the cluster has"
+    return Outcome.INCONCLUSIVE, f"{newest.what} has nothing of it, nor was anything of it seen in the cluster"
 
 
 def _stuck(scene: Scene, backup: Backup) -> bool:

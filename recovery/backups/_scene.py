@@ -6,8 +6,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from drill.backup_evidence import METADATA, BackupEvidence, BackupFiles, File
-from drill.velero import Backup, Location, PodVolume, Repository, Schedule
+from drill.backup_evidence import METADATA, BackupEvidence, BackupFiles, File, Held
+from drill.velero import Backup, Location, PodVolume, Repository, Schedule, newest_of
 
 _GO_UNITS = {"h": 1.0, "m": 1 / 60, "s": 1 / 3600, "ms": 1 / 3.6e6, "us": 1 / 3.6e9, "µs": 1 / 3.6e9, "ns": 1 / 3.6e12}
 
@@ -90,16 +90,28 @@ class Scene:
     def judged(self) -> list[Judged]:
         """The backups that were looked into."""
         by_name = {each.name: each for each in self.backups}
-        none = BackupFiles(backup="", location="", error="nobody looked")
-        return [Judged(by_name[name], self.evidence.files_of(name) or none) for name in self.evidence.judged]
+        return [self._looked_into(by_name[name]) for name in self.evidence.judged]
 
     def of_schedule(self, schedule: str) -> list[Backup]:
         """The backups that a schedule made."""
         return [each for each in self.backups if each.schedule == schedule]
 
+    def held(self, backup: Backup) -> list[Held]:
+        """What was looked up in the cluster of the namespaces that a backup is of."""
+        return [each for each in self.evidence.held if backup.scope.has_namespace(each.namespace)]
+
+    def newest(self, schedule: str) -> Judged | None:
+        """The newest completed backup of a schedule, of which perhaps only the resource list was looked at."""
+        found = newest_of(self.backups).get(schedule)
+        return self._looked_into(found) if found else None
+
     def age(self, instant: datetime) -> float:
         """Hours from an instant to when the evidence was taken."""
         return (self.evidence.taken - instant).total_seconds() / 3600
+
+    def _looked_into(self, backup: Backup) -> Judged:
+        none = BackupFiles(backup="", location="", error="nobody looked")
+        return Judged(backup, self.evidence.files_of(backup.name) or none)
 
 
 def go_hours(text: str | None, default: float) -> float:

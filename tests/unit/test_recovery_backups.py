@@ -10,10 +10,23 @@ import pytest
 from drill import backup_evidence
 from drill.errors import InputError, UsageError
 from drill.settings import VeleroTarget
+from drill.velero_scope import Scope
 from drill.verdicts import Outcome, overall
+from experiments.backups._collect import _KINDS
 from recovery.backups import CHECKS, judge
 from tests.unit.kopia_world import PACK_OF_FIRST, PASSWORD
-from tests.unit.velero_world import CLAIM, NAME, PREFIX, World, ago, archive, world, zipped
+from tests.unit.velero_world import (
+    CLAIM,
+    NAME,
+    PREFIX,
+    World,
+    ago,
+    archive,
+    kept_snapshot,
+    moved_snapshot,
+    world,
+    zipped,
+)
 
 FAIL, PASS, UNSURE = Outcome.FAIL, Outcome.PASS, Outcome.INCONCLUSIVE
 
@@ -486,6 +499,256 @@ def test_warnings_without_their_texts_are_not_passed(made: World, monkeypatch: p
     assert made.verdicts(monkeypatch)["warnings-allowed"].outcome is UNSURE
 
 
+ALL_OF_IT = {
+    "config_map": ["kube-root-ca.crt"],
+    "persistent_volume_claim": ["data-kong-postgres-0"],
+    "pod": ["kong-postgres-0"],
+    "statefulsets": ["kong-postgres"],
+}
+BARE = {"v1/ConfigMap": ["kong/kube-root-ca.crt"], "v1/Namespace": ["kong"], "v1/Pod": ["kong/kong-postgres-0"]}
+"""The list of a backup without claims and without StatefulSets."""
+
+
+def _bare(spec: dict[str, Any]) -> World:
+    """A cluster that has claims and StatefulSets, and a backup that has none."""
+    made = world(listed=BARE, infos=[], moved={}, there=ALL_OF_IT)
+    made.backup["spec"] |= spec
+    made.put_again()
+    return made
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        {"excludedResources": ["events", "jobs.batch"]},
+        {"includedResources": ["*"]},
+        {"includedResources": ["configmaps", "pods", "StatefulSets.apps", "pvc"]},
+        {"excludedNamespaceScopedResources": ["deployments.apps"], "includedClusterScopedResources": ["*"]},
+    ],
+)
+def test_a_kind_that_is_missing_though_no_filter_leaves_it_out_fails(
+    monkeypatch: pytest.MonkeyPatch, spec: dict[str, Any]
+) -> None:
+    """A filter of other kinds changes nothing."""
+    verdicts = _bare(spec).verdicts(monkeypatch)
+    assert verdicts["resources-listed"].outcome is FAIL
+    assert "apps/v1/StatefulSet kong/kong-postgres" in verdicts["resources-listed"].reason
+    assert verdicts["volumes-backed-up"].outcome is FAIL
+    assert CLAIM in verdicts["volumes-backed-up"].reason
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"includedResources": ["configmaps", "pods"]},
+        {"excludedResources": ["statefulset", "pvc"]},
+        {"excludedNamespaceScopedResources": ["*.apps", "persistentvolumeclaims"]},
+    ],
+)
+def test_kinds_that_a_filter_leaves_out_are_told_and_their_claims_are_no_pass(
+    monkeypatch: pytest.MonkeyPatch, spec: dict[str, Any]
+) -> None:
+    """It has what it is of; of a cluster that has volumes it has no data, whoever wanted it so."""
+    verdicts = _bare(spec).verdicts(monkeypatch)
+    assert verdicts["resources-listed"].outcome is PASS
+    assert "leave out: apps/v1/StatefulSet, v1/PersistentVolumeClaim" in verdicts["resources-listed"].reason
+    assert verdicts["volumes-backed-up"].outcome is FAIL
+
+
+def test_claims_that_are_left_out_of_one_backup_may_be_in_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A schedule of settings beside one of everything; looked into alone, the backup of settings has no volumes."""
+    made = world(there=ALL_OF_IT)
+    other = json.loads(json.dumps(made.backup).replace(NAME, "settings"))
+    other["spec"]["includedResources"] = ["configmaps"]
+    made.more = [other]
+    for suffix, content in {"resource-list": BARE, "volumeinfo": None}.items():
+        made.s3.objects[f"backups/settings/settings-{suffix}.json.gz"] = zipped(content)
+    both = [each for each in judge(made.evidence(monkeypatch, everything=True)) if each.check == "volumes-backed-up"]
+    assert [each.outcome for each in both] == [PASS, PASS]
+    assert f"another backup has {CLAIM}" in both[1].reason
+    assert made.verdicts(monkeypatch, backups=["settings"])["volumes-backed-up"].outcome is FAIL
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"resourcePolicy": {"kind": "configmap", "name": "small"}}, "its resource policy (small)"),
+        ({"excludedResources": ["{events,statefulsets}*"]}, "is not understood"),
+    ],
+)
+def test_what_a_filter_that_cannot_be_told_may_leave_out_is_not_judged(
+    monkeypatch: pytest.MonkeyPatch, spec: dict[str, Any], words: str
+) -> None:
+    """What is missing is named; where nothing is, the filter does not matter."""
+    verdicts = _bare(spec).verdicts(monkeypatch)
+    for check in ("resources-listed", "volumes-backed-up"):
+        assert verdicts[check].outcome is UNSURE
+        assert words in verdicts[check].reason
+        assert CLAIM in verdicts[check].reason
+    whole = world(there=ALL_OF_IT)
+    whole.backup["spec"] |= spec
+    assert whole.verdicts(monkeypatch)["resources-listed"].outcome is PASS
+
+
+def test_claims_that_may_not_be_listed_are_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backup without volumes may lack those that the cluster has."""
+    made = world(listed=BARE, infos=[], moved={})
+    evidence = made.evidence(monkeypatch)
+    refused = [
+        each.model_copy(update={"error": "403"}) if each.kind == "v1/PersistentVolumeClaim" else each
+        for each in evidence.held
+    ]
+    outcomes = [
+        {each.check: each.outcome for each in judge(seen)}["volumes-backed-up"]
+        for seen in (evidence, evidence.model_copy(update={"held": tuple(refused)}))
+    ]
+    assert outcomes == [PASS, UNSURE]
+
+
+@pytest.mark.parametrize(
+    ("included", "backed_up", "there", "outcome", "words"),
+    [
+        (["kong", "kafka"], ["kong"], None, FAIL, "is not of it"),
+        (["*"], ["*"], None, FAIL, "has nothing of it, and the cluster has"),
+        (["k*"], ["k*"], None, FAIL, "has nothing of it, and the cluster has"),
+        (["*"], ["*"], {}, UNSURE, "nor was anything of it seen in the cluster"),
+    ],
+)
+def test_a_namespace_that_the_newest_backup_lacks_is_not_passed(
+    monkeypatch: pytest.MonkeyPatch,
+    included: list[str],
+    backed_up: list[str],
+    there: dict[str, list[str]] | None,
+    outcome: Outcome,
+    words: str,
+) -> None:
+    """The schedule includes it, and no restore would bring it."""
+    made = world(namespaces=("kong", "kafka"))
+    made.there = made.there if there is None else there
+    made.schedule["spec"]["template"]["includedNamespaces"] = included
+    made.backup["spec"]["includedNamespaces"] = backed_up
+    made.put_again()
+    verdict = made.verdicts(monkeypatch)["namespaces-covered"]
+    assert verdict.outcome is outcome
+    assert verdict.details["object"] == "namespace kafka"
+    assert words in verdict.reason
+
+
+def test_a_namespace_is_covered_by_the_newest_backup_whichever_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the newest only the list is read then."""
+    made = world()
+    older = json.loads(json.dumps(made.backup).replace(NAME, "older"))
+    older["status"]["startTimestamp"] = ago(32)
+    made.more = [older]
+    evidence = made.evidence(monkeypatch, backups=["older"])
+    newest = evidence.files_of(NAME)
+    assert newest is not None
+    assert [each.name for each in newest.files] == [f"{NAME}-resource-list.json.gz"]
+    (verdict,) = [each for each in judge(evidence) if each.check == "namespaces-covered"]
+    assert (verdict.outcome, NAME in verdict.reason) == (PASS, True)
+
+
+@pytest.mark.parametrize("lost", ["the list", "the backup", "the store's keys"])
+def test_a_namespace_whose_backup_was_not_seen_is_not_passed(
+    made: World, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """A schedule alone has no data."""
+    if lost == "the list":
+        made.delete(f"{PREFIX}{NAME}-resource-list.json.gz")
+    made.no_keys = lost == "the store's keys"
+    made.backup = {} if lost == "the backup" else made.backup
+    assert made.verdicts(monkeypatch)["namespaces-covered"].outcome is UNSURE
+
+
+def test_the_snapshot_of_a_data_mover_is_followed_like_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in the repository of its claim's namespace, and names the claim."""
+    made = world(infos=[moved_snapshot()], moved={})
+    found = [each for each in judge(made.evidence(monkeypatch)) if each.check == "volume-files-whole"]
+    assert [(each.outcome, each.details["object"]) for each in found] == [(PASS, f"backup {NAME}, {CLAIM}")]
+    made.delete(f"kopia/kong/{PACK_OF_FIRST}")
+    assert made.verdicts(monkeypatch)["volume-files-whole"].outcome is FAIL
+    made.delete(*[each for each in made.s3.objects if each.startswith("kopia/")])
+    assert made.verdicts(monkeypatch)["volume-data-present"].outcome is FAIL
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        kept_snapshot(backupMethod="CSISnapshot", csiSnapshotInfo={"snapshotHandle": "s", "size": 1, "driver": "x"}),
+        kept_snapshot(backupMethod="NativeSnapshot", nativeSnapshotInfo={"snapshotHandle": "s"}),
+    ],
+)
+def test_a_snapshot_that_the_storage_keeps_is_not_passed(monkeypatch: pytest.MonkeyPatch, info: dict[str, Any]) -> None:
+    """The bucket has nothing of it."""
+    made = world(infos=[info], moved={})
+    verdicts = made.verdicts(monkeypatch)
+    assert overall(verdicts.values()) is UNSURE
+    assert verdicts["volume-data-present"].outcome is UNSURE
+    assert verdicts["volume-data-present"].reason == "Its snapshot is in the storage, not in the bucket."
+    assert verdicts["volume-data-present"].details["object"] == f"backup {NAME}, {CLAIM}"
+    assert "every volume was moved" not in verdicts["volumes-backed-up"].reason
+
+
+@pytest.mark.parametrize("its", [{"dataMover": "another"}, {"uploaderType": "restic"}])
+def test_a_mover_that_is_not_known_is_not_passed(monkeypatch: pytest.MonkeyPatch, its: dict[str, str]) -> None:
+    """Its snapshots are in no repository of kopia's, or who knows where."""
+    verdict = world(infos=[moved_snapshot(**its)], moved={}).verdicts(monkeypatch)["volume-data-present"]
+    assert verdict.outcome is UNSURE
+    assert "not known here" in verdict.reason
+
+
+def test_a_volume_none_of_whose_snapshots_was_followed_is_not_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backup names none; or nobody looked, as a drill of old did not look for a data mover's."""
+    made = world(infos=[moved_snapshot(snapshotHandle="")], moved={})
+    assert made.verdicts(monkeypatch)["volume-files-whole"].reason == "No snapshot of it is told of."
+    unlooked = world(infos=[moved_snapshot()], moved={}).evidence(monkeypatch).model_copy(update={"volumes": ()})
+    (verdict,) = [each for each in judge(unlooked) if each.check == "volume-files-whole"]
+    assert (verdict.outcome, verdict.reason) == (UNSURE, "No snapshot of it was followed.")
+
+
+@pytest.mark.parametrize(
+    ("wants", "outcome"),
+    [("its volumes", FAIL), ("its backup", FAIL), ("its schedule", FAIL), ("its mover", FAIL), ("nothing", PASS)],
+)
+def test_no_node_agent_fails_where_volumes_need_one(
+    made: World, monkeypatch: pytest.MonkeyPatch, wants: str, outcome: Outcome
+) -> None:
+    """Of a Velero that moves no volumes none is missed."""
+    made.agents = False
+    made.moved = made.moved if wants == "its volumes" else {}
+    made.backup["spec"]["defaultVolumesToFsBackup"] = wants == "its backup"
+    made.backup["spec"]["snapshotMoveData"] = wants == "its mover"
+    made.schedule["spec"]["template"]["defaultVolumesToFsBackup"] = wants == "its schedule"
+    assert made.verdicts(monkeypatch)["velero-serves"].outcome is outcome
+
+
+@pytest.mark.parametrize(("ahead", "outcome"), [(500, UNSURE), (0.2, UNSURE), (0.03, PASS)])
+def test_a_time_in_the_future_is_not_passed(
+    made: World, monkeypatch: pytest.MonkeyPatch, ahead: float, outcome: Outcome
+) -> None:
+    """Clocks differ by a little; by more, nobody knows how old anything is."""
+    made.backup["status"]["startTimestamp"] = ago(-ahead)
+    made.location["status"]["lastValidationTime"] = ago(-ahead)
+    verdicts = made.verdicts(monkeypatch)
+    assert verdicts["backup-fresh"].outcome is outcome
+    assert verdicts["location-available"].outcome is outcome
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_a_filter_names_a_kind_as_kubernetes_does(kind: str) -> None:
+    """By its plural with its group; the names of others are not its."""
+    group, _, plural = _KINDS[kind]
+    name = plural if group else f"{plural.replace('_', '')}s"
+    words = {name, name.upper(), kind.rpartition("/")[2], ".".join(filter(None, (name, group)))}
+    words |= {f"{name}.{group.partition('.')[0]}"} if group else set()
+    for word in words:
+        assert not Scope({"excludedResources": [word]}).has_kind(kind)
+        assert Scope({"includedNamespaceScopedResources": [word]}).has_kind(kind)
+        assert [other for other in _KINDS if not Scope({"excludedResources": [word]}).has_kind(other)] == [kind]
+    assert not Scope({"includedResources": ["secrets", f"{name}.example.com"]}).has_kind(kind)
+
+
 @pytest.mark.parametrize("password", ["static-passw0rd", None])
 def test_the_password_of_veleros_source_fails(
     made: World, monkeypatch: pytest.MonkeyPatch, password: str | None
@@ -547,7 +810,9 @@ def test_keys_that_cannot_be_read_are_no_pass(made: World, monkeypatch: pytest.M
     assert "no key of it" in verdicts["objects-present"].reason
 
 
-@pytest.mark.parametrize("plural", ["schedules", "backups", "backupstoragelocations", "backuprepositories"])
+@pytest.mark.parametrize(
+    "plural", ["schedules", "backups", "backupstoragelocations", "backuprepositories", "podvolumebackups"]
+)
 def test_what_may_not_be_listed_is_never_passed(made: World, monkeypatch: pytest.MonkeyPatch, plural: str) -> None:
     """What may not be listed is never passed."""
     made.refused = {plural}

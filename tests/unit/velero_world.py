@@ -153,6 +153,24 @@ def _info() -> dict[str, Any]:
     }
 
 
+def moved_snapshot(**its: Any) -> dict[str, Any]:
+    """What a backup tells of a volume whose snapshot a data mover moved into the bucket."""
+    movement = {"dataMover": "velero", "uploaderType": "kopia", "snapshotHandle": SECOND, "size": 40_123_456, **its}
+    unknown = {"snapshotHandle": "unknown", "vscName": "unknown", "size": 0, "driver": "csi.example.com"}
+    info = {key: value for key, value in _info().items() if key != "pvbInfo"}
+    return info | {
+        "backupMethod": "CSISnapshot",
+        "snapshotDataMoved": True,
+        "csiSnapshotInfo": unknown,
+        "snapshotDataMovementInfo": movement,
+    }
+
+
+def kept_snapshot(**its: Any) -> dict[str, Any]:
+    """What a backup tells of a volume of which the storage has a snapshot."""
+    return {key: value for key, value in _info().items() if key != "pvbInfo"} | its
+
+
 class S3:
     """What of boto3's client of S3 is asked, with one bucket in memory."""
 
@@ -236,6 +254,8 @@ class World:
     """The Secret with the store's keys is not there."""
     refused: set[str] = field(default_factory=set)
     """Plurals that may not be listed."""
+    agents: bool = True
+    """There is a DaemonSet of node agents."""
 
     def shut(self, how: str) -> None:
         """Have the store refuse us, or not answer."""
@@ -342,6 +362,8 @@ class _Cluster:
         return SimpleNamespace(spec=spec, status=status)
 
     def read_namespaced_daemon_set(self, *_: Any, **__: Any) -> Any:
+        if not self.world.agents:
+            raise client.ApiException(status=404, reason="Not Found")
         return SimpleNamespace(status=SimpleNamespace(desired_number_scheduled=3, number_ready=3))
 
     def __getattr__(self, name: str) -> Any:
