@@ -196,13 +196,13 @@ class Gate:
             self._stop = f"interrupted ({done.interrupted})"
 
     def run_named(self, scenario: str | Path, *, seed: int | None = None) -> Drilled:
-        """What the fixture `drill_run` calls."""
+        """What the fixture `drill_run` calls; a drill that did not come to its own end fails the test."""
         drill = reader.read(reader.find(str(scenario)))
         guard(drill.scenario, self.settings)
         done = self.perform(drill, seed)
         self.by_tests.append(done)
         self.rows.by_test(done)
-        if not done.started or done.interrupted:
+        if done.ran.outcome is not Outcome.PASS:
             pytest.fail(done.ran.reason, pytrace=False)
         return done
 

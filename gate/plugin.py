@@ -77,8 +77,8 @@ def drill_target(pytestconfig: pytest.Config) -> "Settings":
 def drill_run(pytestconfig: pytest.Config) -> "Callable[..., Drilled]":
     """Run a drill, `drill_run("broker-kill")` or `drill_run("my.yaml", seed=7)`, and get its record and verdicts.
 
-    It judges and asserts nothing by itself: `drill_run("broker-kill").outcome` says what came out. A drill that could
-    not be run, or was interrupted, fails the test.
+    It judges and asserts nothing by itself: `drill_run("broker-kill").outcome` says what came out. A drill that did
+    not come to its own end (it was refused or interrupted, it broke, or its fault was not undone) fails the test.
     """
     return _gate(pytestconfig).run_named
 

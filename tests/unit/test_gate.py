@@ -433,6 +433,27 @@ def test_a_drill_that_could_not_be_run_fails_its_test(pytester: pytest.Pytester,
     result.stdout.fnmatch_lines(["*another drill runs on this cluster*"])
 
 
+@pytest.mark.parametrize(
+    ("ending", "code", "told"),
+    [
+        ({"refusals": ("frozen by somebody",)}, ExitCode.FAIL, "*The drill was refused: frozen by somebody.*"),
+        ({"error": "RuntimeError: x"}, ExitCode.HARNESS_ERROR, "*The harness broke: RuntimeError: x*"),
+        ({"rollback_failed": ("it stays on",)}, ExitCode.ROLLBACK_FAILED, "*could not be undone: it stays on*"),
+    ],
+    ids=["refused", "broke", "not-undone"],
+)
+def test_a_drill_that_did_not_come_to_its_own_end_fails_its_test(
+    pytester: pytest.Pytester, play: Play, ending: dict[str, Any], code: ExitCode, told: str
+) -> None:
+    """Preflight refused it and it has a record all the same; a test that asserts nothing must not pass on that."""
+    play(good={**UNPROVEN, **ending})
+    pytester.makepyfile("def test_drill(drill_run): drill_run('good.yaml')")
+    result = _run(pytester, "-k", "test_drill")
+    assert result.ret == code
+    result.assert_outcomes(failed=1, deselected=result.parseoutcomes().get("deselected", 0))
+    result.stdout.fnmatch_lines([told])
+
+
 # -- profiles ----------------------------------------------------------------------------------------------------------
 
 SLOWER = {"outages": ((0, 25.0, 37.0),)}
