@@ -45,7 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--drill-save-baseline",
         action="store_true",
-        help="make this gate's result the baseline of its profile, if it passes, instead of comparing with it",
+        help="make this gate's result the baseline of its profile, if all of it passes, instead of comparing with it",
     )
 
 
