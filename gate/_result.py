@@ -86,7 +86,7 @@ class Result(_Model):
         return tuple(
             each.scenario
             for each in self.scenarios
-            if Outcome.FAIL in {of.outcome for of in (*each.runs, *each.verdicts)}
+            if Outcome.FAIL in {*(run.outcome for run in each.runs), *(verdict.outcome for verdict in each.verdicts)}
         )
 
     def scenario(self, name: str) -> ScenarioResult | None:
