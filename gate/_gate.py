@@ -29,7 +29,6 @@ from scenarios.reader import Drill
 if TYPE_CHECKING:
     from drill.settings import Settings
 
-YAML = (".yaml", ".yml")
 GRAVEST_FIRST = (
     ExitCode.ROLLBACK_FAILED,
     ExitCode.INTERRUPTED,
@@ -91,7 +90,7 @@ class Gate:
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """YAML files that are scenarios, and profiles that the user named."""
-        if file_path.suffix not in YAML:
+        if file_path.suffix not in reader.YAML:
             return None
         kind = what_is(file_path, named=parent.session.isinitpath(file_path))
         if kind not in ("scenario", "profile"):

@@ -15,13 +15,10 @@ from gate._drilled import RAN, Drilled, Slot
 from gate._over_runs import checks, judge, result_of
 from gate._result import ScenarioResult
 from scenarios._locate import Document
-from scenarios.reader import Drill
+from scenarios.reader import KINDS, Drill
 
 if TYPE_CHECKING:
     from gate._gate import Gate
-
-KINDS = ("experiment", "objectives", "target", "blast_radius")
-"""A YAML file that has one of these at its top is meant as a scenario, be it whole or not."""
 
 
 class NotPassedError(pytest.fail.Exception):  # type: ignore[name-defined, misc]
