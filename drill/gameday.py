@@ -150,6 +150,11 @@ class GameDayRecord(RunRecord):
         """Whether the day is over."""
         return (self.path / "manifest.json").is_file()
 
+    @property
+    def timeline(self) -> tuple[Event, ...]:
+        """What was said and done so far; nothing where the day was not begun."""
+        return self.events if (self.path / "events.jsonl").is_file() else ()
+
     def relative(self, run: RunRecord) -> str:
         """The path of a run from this folder."""
         return Path(os.path.relpath(run.path.resolve(), self.path.resolve())).as_posix()

@@ -151,6 +151,14 @@ class RunRecord:
         """The Chaos Toolkit experiment as it was run."""
         return self._mapping("experiment.json")
 
+    @property
+    def experiment_sha256(self) -> str:
+        """The digest of the experiment as it was run, whatever was left to chance in it: two of one kind have one."""
+        experiment = self.experiment
+        configuration = {name: value for name, value in experiment.get("configuration", {}).items() if name != "seed"}
+        text = json.dumps({**experiment, "configuration": configuration}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
     @cached_property
     def journal(self) -> dict[str, Any]:
         """Chaos Toolkit's own journal."""

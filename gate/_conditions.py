@@ -1,6 +1,5 @@
 """Under which conditions a run was measured: numbers of two runs mean something beside each other only in the same."""
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -34,7 +33,7 @@ def conditions(record: RunRecord) -> Conditions:
         nodes = cluster["nodes"]
         return {
             "load": {"load": scenario["load"], "sustained": record.objectives.sustained},
-            "fault": {"sha256": _fault(record)},
+            "fault": {"sha256": record.experiment_sha256},
             "kubernetes": {
                 "server": cluster["server_version"],
                 "kubelets": sorted(node["kubelet"] for node in nodes),
@@ -80,17 +79,6 @@ def _is_number(value: Any) -> bool:
 
 def _words(value: Any) -> str:
     return "not said" if value is None else json.dumps(value)
-
-
-def _fault(record: RunRecord) -> str:
-    """The experiment's digest, whatever was left to chance in it."""
-    try:
-        experiment = json.loads((record.path / "experiment.json").read_text())
-    except (FileNotFoundError, json.JSONDecodeError) as error:
-        raise RecordIncompleteError(f"the record has no whole experiment.json: {error}") from error
-    configuration = {name: value for name, value in experiment.get("configuration", {}).items() if name != "seed"}
-    text = json.dumps({**experiment, "configuration": configuration}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _bytes(text: str) -> int:

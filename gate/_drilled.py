@@ -33,8 +33,6 @@ class Drilled:
     exit_code: ExitCode
     """As `drill run` would have ended."""
     interrupted: str | None = None
-    started: bool = True
-    """Whether it was begun at all."""
     log: str = ""
     """What it said on its way."""
 
@@ -82,7 +80,7 @@ class Drilled:
 def not_run(scenario: str, reason: str, exit_code: ExitCode = ExitCode.INCONCLUSIVE, log: str = "") -> Drilled:
     """A drill that was not begun: nothing of it is known."""
     verdict = Verdict(check=RAN, outcome=Outcome.INCONCLUSIVE, reason=f"The drill was not run: {reason}")
-    return Drilled(scenario, None, verdict, exit_code, started=False, log=log)
+    return Drilled(scenario, None, verdict, exit_code, log=log)
 
 
 def perform(

@@ -16,8 +16,8 @@ from drill.errors import DrillError, InputError, UsageError
 from drill.exits import ExitCode
 from drill.verdicts import Outcome
 from gate import profile
-from gate._drilled import RAN, Drilled, Slot, not_run, perform
-from gate._items import CheckItem, NotHeldError, NotProvenError, ProfileFile, ScenarioFile, Together, what_is
+from gate._drilled import RAN, Drilled, not_run, perform
+from gate._items import Asked, CheckItem, NotHeldError, NotProvenError, ProfileFile, ScenarioFile, unproven, what_is
 from gate._over_runs import result_of
 from gate._result import Result, ScenarioResult, write_result
 from gate._rows import Rows
@@ -29,7 +29,6 @@ from scenarios.reader import Drill
 if TYPE_CHECKING:
     from drill.settings import Settings
 
-YAML = (".yaml", ".yml")
 GRAVEST_FIRST = (
     ExitCode.ROLLBACK_FAILED,
     ExitCode.INTERRUPTED,
@@ -69,7 +68,7 @@ class Gate:
         os.environ.update(self.settings.environment())
         given: str = options.drill_allow_inconclusive
         self.allowed = tuple(pattern.strip() for pattern in given.split(",") if pattern.strip())
-        self.planned: list[tuple[str, tuple[Slot, ...], Together | None]] = []
+        self.planned: list[Asked] = []
         self.by_tests: list[Drilled] = []
         self.file: profile.GateFile | None = None
         self.rows = Rows(config)
@@ -78,6 +77,8 @@ class Gate:
         self._folders = tuple(place.resolve() for place in places if place.is_dir())
         self._codes: set[ExitCode] = set()
         self._passed = 0
+        self._deselected = 0
+        self._no_baseline: str | None = None
         self._stop: str | None = None
         self._none_more: str | None = None
         self._begun = time.monotonic()
@@ -89,7 +90,7 @@ class Gate:
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """YAML files that are scenarios, and profiles that the user named."""
-        if file_path.suffix not in YAML:
+        if file_path.suffix not in reader.YAML:
             return None
         kind = what_is(file_path, named=parent.session.isinitpath(file_path))
         if kind not in ("scenario", "profile"):
@@ -149,6 +150,10 @@ class Gate:
         if report.failed:
             self._codes.add(ExitCode.USAGE)
 
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        """What is not asked for by `-k`, `-m` or `--deselect`."""
+        self._deselected += len(items)
+
     def pytest_report_header(self) -> str:
         """Where drills go."""
         return f"drill: context {self.settings.context}, runs in {self.settings.runs}"
@@ -196,13 +201,13 @@ class Gate:
             self._stop = f"interrupted ({done.interrupted})"
 
     def run_named(self, scenario: str | Path, *, seed: int | None = None) -> Drilled:
-        """What the fixture `drill_run` calls."""
+        """What the fixture `drill_run` calls; a drill that did not come to its own end fails the test."""
         drill = reader.read(reader.find(str(scenario)))
         guard(drill.scenario, self.settings)
         done = self.perform(drill, seed)
         self.by_tests.append(done)
         self.rows.by_test(done)
-        if not done.started or done.interrupted:
+        if done.ran.outcome is not Outcome.PASS:
             pytest.fail(done.ran.reason, pytrace=False)
         return done
 
@@ -280,19 +285,33 @@ class Gate:
         self.rows.result = result
         if (path := self.config.option.drill_result) is not None:
             write_result(Path(path), result)
-        file = None if self.file is None else self.file.baseline_file
-        if self.config.option.drill_save_baseline and file is not None and code is ExitCode.PASS:
-            write_result(file, result)
+        if self.config.option.drill_save_baseline:
+            self._no_baseline = next(self._against_baseline(code), None)
+            if self._no_baseline is None and self.file is not None and self.file.baseline_file is not None:
+                write_result(self.file.baseline_file, result)
+
+    def _against_baseline(self, code: ExitCode) -> Iterator[str]:
+        """Why the result is not to be the profile's baseline; nothing: it is to be."""
+        if self.file is None or self.file.baseline_file is None:
+            yield "the profile names no baseline"
+        if code is not ExitCode.PASS:
+            yield "the gate did not pass"
+        if self._deselected:
+            yield f"{self._deselected} of its checks were deselected"
+        for asked in self.planned:
+            yield from asked.unproven()
+        for done in self.by_tests:
+            yield from unproven(done.scenario, (done.ran, *done.verdicts), self.allowed)
 
     def result(self, code: ExitCode) -> Result:
         """What was measured, and what came out."""
         runs: dict[str, list[Drilled]] = {}
         together: dict[str, ScenarioResult] = {}
-        for name, slots, of_all in self.planned:
-            done = [slot.done for slot in slots if slot.done is not None]
-            runs.setdefault(name, []).extend(done)
-            if of_all is not None and len(done) == len(slots):
-                together[name] = of_all.get()
+        for asked in self.planned:
+            done = [slot.done for slot in asked.slots if slot.done is not None]
+            runs.setdefault(asked.scenario, []).extend(done)
+            if asked.together is not None and len(done) == len(asked.slots):
+                together[asked.scenario] = asked.together.get()
         for each in self.by_tests:
             runs.setdefault(each.scenario, []).append(each)
         found = {
@@ -331,10 +350,8 @@ class Gate:
                     known = f"median {each.text(each.median)}, worst {each.text(each.worst)}"
                 terminalreporter.write_line(f"{'':<13}{each.words}: {known}")
         if self.config.option.drill_save_baseline:
-            file = None if self.file is None else self.file.baseline_file
-            kept = file is not None and result.exit_code == ExitCode.PASS
-            why = "the profile names no baseline" if file is None else "the gate did not pass"
-            terminalreporter.write_line(f"baseline: {file}" if kept else f"no baseline was kept: {why}")
+            why, file = self._no_baseline, None if self.file is None else self.file.baseline_file
+            terminalreporter.write_line(f"no baseline was kept: {why}" if why else f"baseline: {file}")
         code = ExitCode(result.exit_code)
         terminalreporter.write_line(f"exit code {int(code)}: {code.name.lower().replace('_', ' ')}")
 

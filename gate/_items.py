@@ -1,6 +1,7 @@
 """What pytest collects: a scenario file or a profile, below it one item a check."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,10 @@ from gate._drilled import RAN, Drilled, Slot
 from gate._over_runs import checks, judge, result_of
 from gate._result import ScenarioResult
 from scenarios._locate import Document
-from scenarios.reader import Drill
+from scenarios.reader import KINDS, Drill
 
 if TYPE_CHECKING:
     from gate._gate import Gate
-
-KINDS = ("experiment", "objectives", "target", "blast_radius")
-"""A YAML file that has one of these at its top is meant as a scenario, be it whole or not."""
 
 
 class NotPassedError(pytest.fail.Exception):  # type: ignore[name-defined, misc]
@@ -59,6 +57,37 @@ def what_is(path: Path, *, named: bool) -> str:
     return "an experiment" if "method" in document.content else "no scenario"
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A scenario that is to be run, and what is asked of its runs."""
+
+    scenario: str
+    slots: tuple[Slot, ...]
+    allowed: tuple[str, ...]
+    """Patterns of the checks that may be inconclusive."""
+    together: "Together | None" = None
+    """What all runs are held to together; None: nothing."""
+
+    def unproven(self) -> Iterator[str]:
+        """What keeps its runs from being good ones, whichever of their checks were selected."""
+        done = [slot.done for slot in self.slots if slot.done is not None]
+        if len(done) < len(self.slots):
+            yield f"{self.scenario} was run {len(done)} of {len(self.slots)} times"
+            return
+        verdicts = [verdict for each in done for verdict in (each.ran, *each.verdicts)]
+        yield from unproven(self.scenario, verdicts, self.allowed)
+        if self.together is not None:
+            yield from unproven(self.scenario, self.together.get().verdicts, self.allowed)
+
+
+def unproven(scenario: str, verdicts: Sequence[Verdict], patterns: tuple[str, ...]) -> Iterator[str]:
+    """The verdicts that are neither a pass nor inconclusive where they may be, in words."""
+    for each in verdicts:
+        inconclusive = each.outcome is Outcome.INCONCLUSIVE and profile.allowed(each.check, patterns)
+        if each.outcome is not Outcome.PASS and not inconclusive:
+            yield f"{each.check} of {scenario} is {each.outcome}"
+
+
 class ScenarioFile(pytest.File):
     """A scenario, which is run once."""
 
@@ -68,7 +97,7 @@ class ScenarioFile(pytest.File):
         """One item a check."""
         drill = self.gate.read(self.path)
         slot = Slot(drill, self.gate.perform)
-        self.gate.planned.append((drill.scenario.name, (slot,), None))
+        self.gate.planned.append(Asked(drill.scenario.name, (slot,), self.gate.allowed))
         yield from check_items(self, self.gate, drill, slot, self.gate.allowed)
 
 
@@ -91,19 +120,19 @@ class ScenarioCollector(pytest.Collector):
         self.gate, self.planned = gate, planned
         self.slots = tuple(Slot(planned.drill, gate.perform, planned.seed) for _ in range(planned.repetitions))
         self.together = Together(self)
-        gate.planned.append((planned.drill.scenario.name, self.slots, self.together))
+        self.allowed = (*planned.allow_inconclusive, *gate.allowed)
+        gate.planned.append(Asked(planned.drill.scenario.name, self.slots, self.allowed, self.together))
 
     def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
         """One item a check of each run; more where all runs together are held to something."""
-        allowed = (*self.planned.allow_inconclusive, *self.gate.allowed)
         for number, slot in enumerate(self.slots, 1):
             if len(self.slots) == 1:
-                yield from check_items(self, self.gate, self.planned.drill, slot, allowed)
+                yield from check_items(self, self.gate, self.planned.drill, slot, self.allowed)
             else:
-                yield RunCollector.from_parent(self, name=f"run-{number}", of=self, slot=slot, allowed=allowed)
+                yield RunCollector.from_parent(self, name=f"run-{number}", of=self, slot=slot, allowed=self.allowed)
         for name in checks(self.planned.budgets, self.gate.baseline):
             item: CheckItem = CheckItem.from_parent(
-                self, name=name, find=self.together.verdict, allowed=allowed, slots=self.slots
+                self, name=name, find=self.together.verdict, allowed=self.allowed, slots=self.slots
             )
             yield marked(item, self.planned.drill, self.gate)
 

@@ -80,6 +80,15 @@ class Result(_Model):
     exit_code: int
     scenarios: tuple[ScenarioResult, ...]
 
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The scenarios of which a run or a verdict on all runs failed, also where that was not asked for."""
+        return tuple(
+            each.scenario
+            for each in self.scenarios
+            if Outcome.FAIL in {*(run.outcome for run in each.runs), *(verdict.outcome for verdict in each.verdicts)}
+        )
+
     def scenario(self, name: str) -> ScenarioResult | None:
         """All runs of one scenario."""
         return next((each for each in self.scenarios if each.scenario == name), None)

@@ -45,7 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--drill-save-baseline",
         action="store_true",
-        help="make this gate's result the baseline of its profile, if it passes, instead of comparing with it",
+        help="make this gate's result the baseline of its profile, if all of it passes, instead of comparing with it",
     )
 
 
@@ -77,8 +77,8 @@ def drill_target(pytestconfig: pytest.Config) -> "Settings":
 def drill_run(pytestconfig: pytest.Config) -> "Callable[..., Drilled]":
     """Run a drill, `drill_run("broker-kill")` or `drill_run("my.yaml", seed=7)`, and get its record and verdicts.
 
-    It judges and asserts nothing by itself: `drill_run("broker-kill").outcome` says what came out. A drill that could
-    not be run, or was interrupted, fails the test.
+    It judges and asserts nothing by itself: `drill_run("broker-kill").outcome` says what came out. A drill that did
+    not come to its own end (it was refused or interrupted, it broke, or its fault was not undone) fails the test.
     """
     return _gate(pytestconfig).run_named
 

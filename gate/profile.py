@@ -180,6 +180,8 @@ def read(path: Path, *, compare: bool = True) -> GateFile:
             baseline = read_result(file)
             if baseline.outcome is not Outcome.PASS:
                 mistakes.append(document.mistake(place, f"{file} is of a gate that did not pass", cure))
+            elif failed := ", ".join(baseline.failed):
+                mistakes.append(document.mistake(place, f"{file} has a failed run of {failed}", cure))
         except FileNotFoundError:
             mistakes.append(document.mistake(place, f"{file} is not there", cure))
         except InputError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from drill.errors import RecordIncompleteError
 from drill.record import RunRecord
 from drill.verdicts import Verdict
 from recovery import Timeline, timeline
@@ -52,7 +53,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Condition:
-    """Something that was not alike."""
+    """Something that was not alike, or that nobody knows to have been."""
 
     name: str
     first: str
@@ -105,27 +106,38 @@ def _conditions(first: Summary, second: Summary) -> Iterator[Condition]:
     one, other = (_facts(each) for each in (first, second))
     for name in dict.fromkeys([*one, *other]):
         here, there = one.get(name, "not there"), other.get(name, "not there")
-        if here != there:
-            yield Condition(name, here, there)
+        # What neither record knows was not alike for all that anybody can tell.
+        if here != there or isinstance(here, Missing):
+            yield Condition(name, str(here), str(there))
 
 
-def _facts(summary: Summary) -> dict[str, str]:
+def _facts(summary: Summary) -> dict[str, str | Missing]:
     """The scenario as it was run, and with what, flat: `load.rate` to its value."""
     record = summary.record
+    found: dict[str, str | Missing] = {}
     scenario = measured(record, lambda: dict(record.scenario))
-    manifest = measured(record, lambda: record.manifest)
-    found: dict[str, str] = {}
-    if not isinstance(scenario, Missing):
+    if isinstance(scenario, Missing):
+        found["scenario"] = scenario
+    else:
         _flatten("", {name: value for name, value in scenario.items() if name != "description"}, found)
-    if not isinstance(manifest, Missing):
-        # The seed differs from run to run, and is in each run's own report.
-        known = {name: manifest.get(name) for name in ("versions", "cluster", "configuration")}
-        _flatten("", known, found)
+    # A scenario names its experiment; two files of one name are two faults.
+    found["experiment.json"] = measured(record, lambda: f"sha256 {record.experiment_sha256[:12]}")
+    # The seed differs from run to run, and is in each run's own report.
+    for name in ("versions", "harness", "cluster", "configuration"):
+        _flatten(name, measured(record, lambda name=name: _stated(record, name)), found)  # type: ignore[misc]
     return found
 
 
-def _flatten(prefix: str, value: Any, into: dict[str, str]) -> None:
-    if isinstance(value, Mapping):
+def _stated(record: RunRecord, name: str) -> Any:
+    if (stated := record.manifest.get(name)) is None:
+        raise RecordIncompleteError(f"the manifest says nothing of its {name}")
+    return stated
+
+
+def _flatten(prefix: str, value: Any, into: dict[str, str | Missing]) -> None:
+    if isinstance(value, Missing):
+        into[prefix] = value
+    elif isinstance(value, Mapping):
         for name, each in value.items():
             _flatten(f"{prefix}.{name}" if prefix else str(name), each, into)
     else:

@@ -13,6 +13,10 @@ from scenarios._locate import Document, Location
 from scenarios._validated import validated
 from scenarios.model import CATALOGUE, EXPERIMENTS, Hypothesis, Scenario
 
+YAML = (".yaml", ".yml")
+KINDS = ("experiment", "objectives", "target", "blast_radius")
+"""A YAML file that has one of these at its top is meant as a scenario, be it whole or not."""
+
 
 @dataclass(frozen=True)
 class Drill:
@@ -46,6 +50,19 @@ class Drill:
 def catalogue() -> list[Path]:
     """The scenario files that drill ships."""
     return sorted(CATALOGUE.glob("*.yaml"))
+
+
+def below(folder: Path) -> list[Path]:
+    """The YAML files of a folder, at any depth, that are meant as scenarios; so is a broken one, that it be told."""
+    return [path for path in sorted(folder.rglob("*")) if path.suffix in YAML and path.is_file() and _is_meant(path)]
+
+
+def _is_meant(path: Path) -> bool:
+    try:
+        content = Document(path).content
+    except InputError:
+        return True
+    return "scenarios" not in content and any(each in content for each in KINDS)
 
 
 def find(name: str) -> Path:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from drill.cli._common import AsOutput, Output, RunFolder, leave, print_json, say
-from drill.errors import InputError, UsageError
+from drill.errors import InputError, Mistake, UsageError
 from drill.exits import ExitCode
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from drill.verdicts import Verdict
     from reports.compare import Changed
     from reports.dr import Details
+    from scenarios.model import Scenario
 
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of run records: runs/<scenario>/<UTC>.")]
 
@@ -144,10 +145,17 @@ def portfolio(
     runs: Annotated[Path, typer.Argument(metavar="RUNS", help="Folder of run records, at any depth.")],
     into: Annotated[Path | None, typer.Option("-o", "--into", help="The page (default: RUNS/portfolio.html).")] = None,
     fresh: Annotated[float, typer.Option("--fresh", min=1, help="Days for which a pass keeps all its worth.")] = 90,
+    scenarios: Annotated[
+        list[Path] | None,
+        typer.Option("--scenarios", help="Scenario file, or folder of them, that counts though it was never run."),
+    ] = None,
+    context: Annotated[str | None, typer.Option("--context", help="Leave out runs on other contexts.")] = None,
 ) -> None:
     """Draw all scenarios by system: newest verdict, age, trends, untested risks, and a score; prints the page's path.
 
-    Example: drill portfolio runs --fresh 90
+    Of a scenario that was run on several contexts the worst counts.
+
+    Example: drill portfolio runs --scenarios my-scenarios --context staging
     """
     from drill import clock  # noqa: PLC0415 - lazy
     from reports import portfolio as page  # noqa: PLC0415 - lazy
@@ -156,14 +164,46 @@ def portfolio(
     if not runs.is_dir():
         raise UsageError(f"{runs}: no such folder of runs")
     found = [reader.read(path).scenario for path in reader.catalogue()]
-    catalogue = {each.name: each.description for each in found}
+    # A control must fail: it shows that drill would see a loss, and nothing of the platform.
+    controls = [each.name for each in found if each.name.endswith("-control")]
+    catalogue = {each.name: each.description for each in (*found, *_own(scenarios or []))}
     target = into or runs / "portfolio.html"
     if not target.parent.is_dir():
         raise UsageError(f"{target.parent}: no such folder for the page")
-    # A control must fail: it shows that drill would see a loss, and nothing of the platform.
-    controls = [name for name in catalogue if name.endswith("-control")]
-    typer.echo(page.write(runs, catalogue, into=target, now=clock.now(), fresh=fresh * 86_400, controls=controls))
+    typer.echo(
+        page.write(
+            runs, catalogue, into=target, now=clock.now(), fresh=fresh * 86_400, controls=controls, context=context
+        )
+    )
     leave(ExitCode.PASS)
+
+
+def _own(places: list[Path]) -> "list[Scenario]":
+    """The scenarios in files and below folders; those that run records keep a copy of are none.
+
+    Raises:
+        InputError: with every mistake found in all of them.
+    """
+    from scenarios import reader  # noqa: PLC0415 - lazy
+
+    found: list[Scenario] = []
+    mistakes: list[Mistake] = []
+    for place in places:
+        if not place.exists():
+            raise UsageError(f"{place}: no such scenario file or folder")
+        files = [place]
+        if place.is_dir():
+            files = [each for each in reader.below(place) if not (each.parent / "events.jsonl").is_file()]
+        if not files:
+            raise UsageError(f"{place}: no scenario is there")
+        for file in files:
+            try:
+                found.append(reader.read(file).scenario)
+            except InputError as error:
+                mistakes += error.mistakes
+    if mistakes:
+        raise InputError(mistakes)
+    return found
 
 
 def compare(

@@ -81,12 +81,19 @@ def go_on(agenda: Agenda, settings: Settings, record: GameDayRecord) -> GameDayR
     """A day that was interrupted, to be led further.
 
     Raises:
-        UsageError: it is over, or it was led from another file.
+        UsageError: it is over, it was led from another file, or on another context.
     """
     if record.sealed:
         raise UsageError(f"{record.path}: this game day is over; nothing is left to go on with")
     if (record.path / gameday.FILE).read_text(encoding="utf-8") != agenda.text():
         raise UsageError(f"{record.path}: it was led from another file, or the file was changed since")
+    began_on = next((each.data["context"] for each in record.timeline if each.kind == "gameday.started"), None)
+    if began_on is not None and began_on != settings.context:
+        # Its faults are on that cluster, and an undo elsewhere would leave them there.
+        raise UsageError(
+            f"{record.path}: this game day was begun on {began_on}, not on {settings.context}; "
+            f"go on with --context {began_on}, or begin a new day"
+        )
     for drill in agenda.drills:
         guard(drill.scenario, settings)
     return record
@@ -128,7 +135,7 @@ class _Leader:
         self.record, self.answers, self.perform = record, answers, perform
         self.screen = Screen(record.path / gameday.SCREEN, say, plain=plain)
         self.say = self.screen.say
-        events = record.events if (record.path / "events.jsonl").is_file() else ()
+        events = record.timeline
         self.answered = {each.data["prompt"]: each.data for each in events if each.kind == "prompt.answered"}
         self.done = {each.data["step"] for each in events if each.kind in {"scenario.ended", "scenario.skipped"}}
         self.kept = {

@@ -292,6 +292,20 @@ def test_a_day_that_is_over_or_another_file_is_not_gone_on_with(lab: Settings, t
         leader.go_on(reader.read(changed), lab, record)
 
 
+def test_a_day_is_gone_on_with_on_its_own_context_only(lab: Settings, tmp_path: Path) -> None:
+    """The record says on which cluster the faults are; nothing is undone or run on another one."""
+    other = lab.model_copy(update={"context": "other", "contexts": {**lab.contexts, "other": lab.target}})
+    day, said = _day(tmp_path), _answers(tmp_path)
+    with pytest.raises(InterruptedRunError):
+        _lead(lab, day, said, Performer(broker_kill_leader="interrupted"))
+    record, performer = GameDayRecord(_newest(lab)), Performer()
+    before = _kinds(record)
+    with pytest.raises(UsageError, match="begun on lab, not on other; go on with --context lab"):
+        _lead(other, day, said, performer, record)
+    assert performer.ran == []
+    assert _kinds(GameDayRecord(record.path)) == before
+
+
 def test_a_context_that_is_not_drillable_gets_no_record(lab: Settings, tmp_path: Path) -> None:
     """Before anything is written or asked."""
     closed = lab.model_copy(update={"contexts": {"lab": lab.target.model_copy(update={"drillable": False})}})

@@ -433,6 +433,27 @@ def test_a_drill_that_could_not_be_run_fails_its_test(pytester: pytest.Pytester,
     result.stdout.fnmatch_lines(["*another drill runs on this cluster*"])
 
 
+@pytest.mark.parametrize(
+    ("ending", "code", "told"),
+    [
+        ({"refusals": ("frozen by somebody",)}, ExitCode.FAIL, "*The drill was refused: frozen by somebody.*"),
+        ({"error": "RuntimeError: x"}, ExitCode.HARNESS_ERROR, "*The harness broke: RuntimeError: x*"),
+        ({"rollback_failed": ("it stays on",)}, ExitCode.ROLLBACK_FAILED, "*could not be undone: it stays on*"),
+    ],
+    ids=["refused", "broke", "not-undone"],
+)
+def test_a_drill_that_did_not_come_to_its_own_end_fails_its_test(
+    pytester: pytest.Pytester, play: Play, ending: dict[str, Any], code: ExitCode, told: str
+) -> None:
+    """Preflight refused it and it has a record all the same; a test that asserts nothing must not pass on that."""
+    play(good={**UNPROVEN, **ending})
+    pytester.makepyfile("def test_drill(drill_run): drill_run('good.yaml')")
+    result = _run(pytester, "-k", "test_drill")
+    assert result.ret == code
+    result.assert_outcomes(failed=1, deselected=result.parseoutcomes().get("deselected", 0))
+    result.stdout.fnmatch_lines([told])
+
+
 # -- profiles ----------------------------------------------------------------------------------------------------------
 
 SLOWER = {"outages": ((0, 25.0, 37.0),)}
@@ -577,6 +598,57 @@ def test_a_gate_that_does_not_pass_is_no_baseline(pytester: pytest.Pytester, pla
     assert result.ret == ExitCode.INCONCLUSIVE
     result.stdout.fnmatch_lines(["no baseline was kept: the gate did not pass"])
     assert not (pytester.path / "base.json").exists()
+
+
+def test_a_failed_run_is_no_baseline_though_its_failed_check_was_not_selected(
+    pytester: pytest.Pytester, play: Play
+) -> None:
+    """Neither by -k nor by the check's own id, nor where a test in Python expects the failure."""
+    play(good=FAILS)
+    _profile(pytester, BASELINE)
+    by_k = _run(pytester, "gate.yaml", "--drill-save-baseline", "-k", "drill-ran")
+    assert by_k.ret == ExitCode.PASS
+    by_k.stdout.fnmatch_lines(["no baseline was kept: * of its checks were deselected"])
+    by_id = _run(pytester, "gate.yaml::good::drill-ran", "--drill-save-baseline")
+    assert by_id.ret == ExitCode.PASS
+    by_id.stdout.fnmatch_lines(["no baseline was kept: no-acked-record-lost of good is fail"])
+    play(good=PASSES, bad=FAILS)
+    pytester.makepyfile("def test_drill(drill_run): assert drill_run('bad.yaml').outcome == 'fail'")
+    by_test = _run(pytester, "gate.yaml", *pytester.path.glob("test_*.py"), "--drill-save-baseline")
+    assert by_test.ret == ExitCode.PASS
+    by_test.stdout.fnmatch_lines(["no baseline was kept: no-acked-record-lost of bad is fail"])
+    assert not (pytester.path / "base.json").exists()
+
+
+def test_a_scenario_that_was_not_run_keeps_a_baseline_from_being_made(pytester: pytest.Pytester, play: Play) -> None:
+    """One of two was asked for by its id: the other one would have nothing to be compared with."""
+    play(good=PASSES, other=PASSES)
+    _profile(pytester, BASELINE.replace("[good.yaml]", "[good.yaml, other.yaml]"))
+    result = _run(pytester, "gate.yaml::good", "--drill-save-baseline")
+    assert result.ret == ExitCode.PASS
+    result.stdout.fnmatch_lines(["no baseline was kept: other was run 0 of 1 times"])
+
+
+def test_what_may_be_inconclusive_keeps_no_baseline_from_being_made(pytester: pytest.Pytester, play: Play) -> None:
+    """It is in the baseline as what it is."""
+    play(good=UNPROVEN)
+    _profile(pytester, f"allow_inconclusive: ['*']\n{BASELINE}")
+    result = _run(pytester, "gate.yaml", "--drill-save-baseline")
+    assert result.ret == ExitCode.PASS
+    result.stdout.fnmatch_lines(["baseline: *base.json"])
+    (of_good,) = json.loads((pytester.path / "base.json").read_text())["scenarios"]
+    assert of_good["runs"][0]["outcome"] == Outcome.INCONCLUSIVE
+
+
+@pytest.mark.usefixtures("with_baseline")
+def test_a_result_with_a_failed_run_is_refused_as_a_baseline(pytester: pytest.Pytester, play: Play) -> None:
+    """Its gate passed, because the check that failed was not asked for: `--result` keeps that as well."""
+    play(good=FAILS)
+    _run(pytester, "gate.yaml::good::drill-ran", "--drill-result", "base.json")
+    assert json.loads((pytester.path / "base.json").read_text())["outcome"] == Outcome.PASS
+    result = _run(pytester, "gate.yaml")
+    assert result.ret == ExitCode.USAGE
+    result.stdout.fnmatch_lines(["*gate.yaml:3: baseline.file: *has a failed run of good*"])
 
 
 def test_a_time_limit_begins_nothing_more_when_it_has_passed(pytester: pytest.Pytester, play: Play) -> None:

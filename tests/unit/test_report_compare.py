@@ -52,6 +52,39 @@ def test_what_was_not_alike_is_named(tmp_path: Path) -> None:
     assert told == {"load.rate": ("200.0", "100"), "objectives.rto": ("20.0", "9.0")}
 
 
+def test_another_fault_or_another_machine_is_not_alike(tmp_path: Path) -> None:
+    """Two experiments may be called the same; the seed alone makes no other fault."""
+
+    def altered(experiment: dict[str, object], **harness: int) -> RunRecord:
+        record = build_record(tmp_path)
+        record.write_json("experiment.json", experiment)
+        record.seal({**record.manifest, "harness": {**record.manifest["harness"], **harness}})
+        return judged(RunRecord.open(record.path))
+
+    kill = {"title": "Kill the leader", "method": [{"name": "kill"}]}
+    one = altered({**kill, "configuration": {"seed": 1}})
+    assert compare(one, altered({**kill, "configuration": {"seed": 2}})).conditions == ()
+    other = compare(one, altered({**kill, "method": [{"name": "partition"}]}, cpus=16))
+    told = {each.name: (each.first, each.second) for each in other.conditions}
+    assert told.keys() == {"experiment.json", "harness.cpus"}
+    assert told["harness.cpus"] == ("2", "16")
+
+
+def test_what_neither_record_knows_is_not_taken_for_alike(tmp_path: Path) -> None:
+    """Both lack the experiment, and the machine that drill ran on."""
+    lacking = []
+    for _ in range(2):
+        record = judged(build_record(tmp_path))
+        (record.path / "experiment.json").unlink()
+        record.seal({name: value for name, value in record.manifest.items() if name not in ("harness", "files")})
+        lacking.append(RunRecord.open(record.path))
+    told = {each.name: each.second for each in compare(lacking[0], lacking[1]).conditions}
+    assert told == {
+        "experiment.json": "not measured: the record has no experiment.json",
+        "harness": "not measured: the manifest says nothing of its harness",
+    }
+
+
 def test_a_check_that_came_out_differently_is_told_with_both_reasons(tmp_path: Path) -> None:
     """Passed in one, failed in the other; and one that was not made in one of them."""
     found = compare(judged(build_record(tmp_path)), judged(build_record(tmp_path, lost=range(3))))
