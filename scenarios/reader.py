@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from drill._remedies import remedy
 from drill.errors import InputError, Mistake, UsageError
+from drill.objectives import needs_rpo
 from scenarios import _experiment
 from scenarios._locate import Document, Location
 from scenarios._validated import validated
@@ -90,6 +92,12 @@ def read(path: Path) -> Drill:
         mistakes += _check_mistakes(document, scenario)
         _merge(scenario, merged)
     mistakes += _experiment.mistakes_in(merged, _teller(document, experiment))
+    if not mistakes and scenario is not None and scenario.objectives.rpo is None and needs_rpo(merged):
+        place, problem = (
+            ("objectives", "rpo"),
+            "the experiment restores a backup, and nothing would judge what came back",
+        )
+        mistakes.append(document.mistake(place, problem, remedy(Scenario, "missing", place)))
     if mistakes or scenario is None:
         raise InputError(mistakes)
     _experiment.bound(merged, scenario.blast_radius.model_dump())

@@ -101,7 +101,9 @@ def test_records_gone_from_the_front_fail_unless_retention_is_allowed() -> None:
     assert "the first 100 records are gone" in _judged(before, after)["kafka-records"].reason
     allowed = _judged(before, after, allow_retention=True)["kafka-records"]
     assert allowed.outcome is Outcome.PASS
-    assert allowed.reason == "900 of 1,000 records are there. 100 records at the front are gone, as retention takes them."
+    assert (
+        allowed.reason == "900 of 1,000 records are there. 100 records at the front are gone, as retention takes them."
+    )
     assert (allowed.actual, allowed.details["gone"]) == ("0 of 1,000 records lost, 100 gone at the front", 100)
 
 
