@@ -126,11 +126,8 @@ def _records(before: KafkaFingerprint, after: KafkaFingerprint, evidence: Sequen
             found.differs(label, f"{count:,} records at the end are missing")
     elif lost:
         found.notes.append(f"{lost:,} records since the backup are missing, as allowed.")
-    for topic, there in _by_topic(tally.held).items():
-        if there and _by_topic(tally.gone).get(topic) == there:
-            found.doubtful(topic, f"all of its {there:,} records are gone at the front, by retention or lost")
     if gone:
-        found.notes.append(f"{gone:,} records at the front are gone, as retention takes them.")
+        _compare_fronts(tally, found)
     if grown and not allowed.growth:
         for label, count in tally.grown.items():
             found.differs(label, f"{count:,} records more than before")
@@ -150,6 +147,15 @@ def _records(before: KafkaFingerprint, after: KafkaFingerprint, evidence: Sequen
         gone=gone,
         gone_by_partition=tally.gone,
     )
+
+
+def _compare_fronts(tally: _Tally, found: Comparison) -> None:
+    """Retention may take the front of a topic; of one that it left nothing of, nothing was seen."""
+    held, lost, gone = map(_by_topic, (tally.held, tally.lost, tally.gone))
+    for topic, number in gone.items():
+        if number + lost.get(topic, 0) == held[topic]:
+            found.doubtful(topic, f"all of its {held[topic]:,} records are gone at the front, by retention or lost")
+    found.notes.append(f"{sum(gone.values()):,} records at the front are gone, as retention takes them.")
 
 
 def _compare_log(

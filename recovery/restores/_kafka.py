@@ -95,8 +95,8 @@ def kafka_records_kept(run: Run) -> Finding:
     """What was acknowledged before the backup's start is there: at its offset, as it was written, and with no gap.
 
     Of all other topics: as many records as before the backup at the least, no more than right after it, and the content
-    that was read before. Their logs may begin where they began right after the backup, and no later: what is gone beyond
-    that is lost, or, where the restored brokers may have taken it by retention, nobody knows.
+    that was read before. Their logs may begin where they began right after the backup, and no later: what is gone
+    beyond that is lost, or, where the restored brokers may have taken it by retention, nobody knows.
     """
     started = float(told(piece(run, "backup"), "started", "backup"))
     reference = piece(run, "kafka-reference")
@@ -106,20 +106,22 @@ def kafka_records_kept(run: Run) -> Finding:
     actual = f"{there:,} of {counted(len(must), 'record')}"
     before, after, now = _fingerprints(run)
     judged = [each for each in _verdicts(before, now).values() if each.check in {"kafka-records", "kafka-content"}]
-    missing, doubted = _begins_later(before, after, now)
-    if trouble := _lost(must, found, started) or _torn(acked, found) or _altered(found, name) or _beyond(after, now):
+    front_lost, front_gone = _begins_later(before, after, now)
+    if trouble := (
+        _lost(must, found, started)
+        or _torn(acked, found)
+        or _altered(found, name)
+        or _beyond(after, now)
+        or next(iter(front_lost), None)
+    ):
         return failed(trouble, actual)
-    if missing:
-        return failed(f"{missing[0]}, and its topic keeps all: they are lost.", actual)
     if wrong := [each.reason for each in judged if each.outcome is Outcome.FAIL]:
         return failed(f"Of all topics: {wrong[0]}", actual)
     if not must:
         return unsure("No record was acknowledged before the backup.", actual)
     if trouble := _unsettled(reference):
         return unsure(f"The copies of the brokers need not fit together: {trouble}.", actual)
-    if doubted:
-        return unsure(f"{doubted[0]}: by retention since, or lost; nobody can tell.", actual)
-    if doubtful := [each.reason for each in judged if each.outcome is not Outcome.PASS]:
+    if doubtful := [*front_gone, *(each.reason for each in judged if each.outcome is not Outcome.PASS)]:
         return unsure(f"Of all topics: {doubtful[0]}", actual)
     content, gone = (sum(each.details.get(key, 0) for each in judged) for key in ("compared", "gone"))
     aside = f", and {gone:,} at the front were gone right after the backup already" if gone else ""
@@ -271,8 +273,8 @@ def _beyond(after: KafkaFingerprint, found: KafkaFingerprint) -> str | None:
 def _begins_later(
     before: KafkaFingerprint, after: KafkaFingerprint, found: KafkaFingerprint
 ) -> tuple[list[str], list[str]]:
-    """What is gone at the front beyond what was right after the backup: of topics that keep all, and of others."""
-    missing, doubted = [], []
+    """What is gone at the front beyond what was right after the backup: of topics that keep all, and of the others."""
+    lost, gone = [], []
     for name, topic in before.topics.items():
         keeps = all(topic.config.get(each) == "-1" for each in ("retention.ms", "retention.bytes"))
         for number, was in topic.partitions.items():
@@ -280,8 +282,11 @@ def _begins_later(
             limit = was.begin if then is None else then
             if limit is not None and now is not None and now > limit:
                 said = f"{name}-{number} begins at {now:,}, and at {limit:,} right after the backup"
-                (missing if keeps else doubted).append(said)
-    return missing, doubted
+                if keeps:
+                    lost.append(f"{said}; its topic keeps all, so that they are lost.")
+                else:
+                    gone.append(f"{said}: by retention since, or lost; nobody can tell.")
+    return lost, gone
 
 
 def _begin(found: KafkaFingerprint, topic: str, number: int) -> int | None:

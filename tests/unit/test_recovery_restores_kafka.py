@@ -256,7 +256,7 @@ CONTROLS: list[tuple[str, Spoil, Outcome, str]] = [
     ("kafka-records-kept", _found(_partition("commodities", end=99)), FAIL, "1 records at the end are missing"),
     ("kafka-records-kept", _found(_partition("commodities", end=101)), FAIL, "commodities-0 holds more than"),
     ("kafka-records-kept", _found(_emptied), INCONCLUSIVE, "commodities-0 begins at 100, and at 0 right after the"),
-    ("kafka-records-kept", _keeps_all(_found(_emptied)), FAIL, "its topic keeps all: they are lost"),
+    ("kafka-records-kept", _keeps_all(_found(_emptied)), FAIL, "its topic keeps all, so that they are lost"),
     ("kafka-records-kept", _found(_partition("commodities", begin=1)), INCONCLUSIVE, "by retention since, or lost"),
     ("kafka-records-kept", _found(_partition("commodities", chunks=[])), INCONCLUSIVE, "none of them could be"),
     ("kafka-records-kept", _shortened_meanwhile(100), INCONCLUSIVE, "all of its 100 records are gone at the front"),
