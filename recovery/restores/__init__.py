@@ -3,6 +3,7 @@
 from recovery._check import Check
 from recovery.restores._cluster import cluster_replaced, systems_as_backed_up
 from recovery.restores._data import markers_kept, mutations_gone, tables_as_backed_up
+from recovery.restores._definitions import definitions_as_backed_up
 from recovery.restores._kafka import (
     kafka_cluster_kept,
     kafka_positions_kept,
@@ -29,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     markers_kept,
     mutations_gone,
     tables_as_backed_up,
+    definitions_as_backed_up,
     *OF_KAFKA,
     rpo,
     data_restored,
