@@ -1,6 +1,7 @@
 """What a drill holds its platform to."""
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -107,3 +108,18 @@ class Objectives(BaseModel):
         """The platform's objectives, and those of each service that has some of its own."""
         single = [name for name in SERVICES if getattr(self.services, name) is not None]
         return [("", self), *((f"services.{name}.", self.of(name)) for name in single)]
+
+
+_RESTORES = "experiments.velero"
+"""The package of all actions that restore a backup."""
+_TAGS = {"velero", "restore"}
+
+
+def needs_rpo(experiment: Mapping[str, Any]) -> bool:
+    """Whether a Chaos Toolkit experiment restores a backup: by its tags, or by an action of its method.
+
+    A run of one is held to what a restore must prove by its scenario's `rpo`, and by nothing else.
+    """
+    actions = [each for each in experiment.get("method") or () if each.get("type") == "action"]
+    modules = (str((each.get("provider") or {}).get("module")) for each in actions)
+    return set(experiment.get("tags") or ()) >= _TAGS or any(f"{each}.".startswith(f"{_RESTORES}.") for each in modules)

@@ -25,7 +25,8 @@ def run_complete(run: Run) -> Finding:
     Chaos Toolkit calls an experiment completed although an action of its method failed, and goes on after it: so each
     activity of the method and of the rollbacks must have succeeded.
 
-    A run that was cut short is inconclusive, not failed: it says nothing of what would have come.
+    A run that was cut short is inconclusive, not failed: it says nothing of what would have come. So is one that
+    restored a backup and has no objective for its RPO: no check of what came back is asked then.
     """
     for event in run.record.events:
         if event.kind in CUT_SHORT:
@@ -40,6 +41,8 @@ def run_complete(run: Run) -> Finding:
     trouble = _trouble(run.record.journal, "run", "method") or _trouble(run.record.journal, "rollbacks", "rollbacks")
     if trouble:
         return unsure(trouble)
+    if run.restores and run.record.objectives.rpo is None:
+        return unsure("A backup was restored, and without the objective `rpo` nothing judged what came back.")
     return passed("The run went through every phase to its end.", actual=f"{len(phases)} phases")
 
 

@@ -4,6 +4,7 @@ from functools import cached_property
 
 from drill.errors import RecordIncompleteError
 from drill.ledger import Ledger, ledgers, streams
+from drill.objectives import needs_rpo
 from drill.record import Event, RunRecord
 from recovery._measure import measure
 from recovery._timeline import Timeline
@@ -24,6 +25,11 @@ class Run:
     def loaded(self) -> bool:
         """Whether the scenario has clients that measure; the drill of a restore needs none: nothing was hurt."""
         return self.record.scenario.get("load") != []
+
+    @property
+    def restores(self) -> bool:
+        """Whether a backup was restored, as the experiment or the evidence has it."""
+        return needs_rpo(self.record.experiment) or any((self.record.path / "evidence").glob("restore-*.json"))
 
     @cached_property
     def ledgers(self) -> tuple[Ledger, ...]:

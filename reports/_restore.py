@@ -20,6 +20,7 @@ _BY = {
     "markers-kept": "Rows with random content, written before the backup and read back by their digests.",
     "mutations-gone": "Rows written after the backup, and looked for afterwards.",
     "tables-as-backed-up": "Every table read, its rows counted and summed, and held against the same sums of before.",
+    "definitions-as-backed-up": "PostgreSQL's own catalogues and sequences, held against the same of before.",
     "kafka-records-kept": "Each record read back by its offset, its content held against what is made of its number.",
     "kafka-records-lost": "The instant of each record's acknowledgement, against what was read back.",
     "kafka-topics-kept": "Kafka's own answers, before the backup, right after it, and after the restore.",
@@ -371,12 +372,7 @@ def _unverified(record: RunRecord, instants: Times, by_check: dict[str, Verdict]
         verdict = by_check.get(name)
         if verdict is not None and verdict.outcome is Outcome.INCONCLUSIVE:
             yield f"{what} This could not be told: {verdict.reason}"
-    moving = [row["table"] for row in _tables(by_check) if row["state"] == "changing"]
-    if moving:
-        yield f"The rows of {plural(len(moving), 'table')} that never stand still: {', '.join(moving)}. They were read."
-    tables = by_check.get("tables-as-backed-up")
-    if tables and (excluded := tables.details.get("excluded")):
-        yield f"The rows of tables that were left out on purpose: {', '.join(excluded)}."
+    yield from _aside(by_check)
     data = data_of(record)
     both = measured(record, lambda: (data.before(record), data.after(record)))
     if not isinstance(both, Missing):
@@ -391,3 +387,20 @@ def _unverified(record: RunRecord, instants: Times, by_check: dict[str, Verdict]
         yield "Whether clients can work with the restored data: none was let to it."
     if record.scenario.get("load") == []:
         yield "How long clients were out: no clients ran in this drill."
+
+
+def _aside(by_check: dict[str, Verdict]) -> Iterator[str]:
+    """What the checks of the data did not hold to anything."""
+    moving = [row["table"] for row in _tables(by_check) if row["state"] == "changing"]
+    if moving:
+        yield f"The rows of {plural(len(moving), 'table')} that never stand still: {', '.join(moving)}. They were read."
+    defined = by_check.get("definitions-as-backed-up")
+    differ = defined.details.get("differences", ()) if defined else ()
+    if going := [each["name"] for each in differ if each["state"] == "changing"]:
+        yield f"Where {plural(len(going), 'sequence')} of tables that never stand still must be: {', '.join(going)}."
+    tables = by_check.get("tables-as-backed-up")
+    if tables and (excluded := tables.details.get("excluded")):
+        yield f"The rows of tables that were left out on purpose: {', '.join(excluded)}."
+    systems = by_check.get("systems-as-backed-up")
+    for name, why in (systems.details.get("left_out") or {}).items() if systems else ():
+        yield f"What {name} holds: it was left out, for {why}."

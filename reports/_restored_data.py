@@ -120,7 +120,7 @@ POSTGRES: Data[PostgresFingerprint] = Data(
     found="found",
     there=_tables_there,
     read=_tables_read,
-    checks=("tables-as-backed-up", "markers-kept", "mutations-gone"),
+    checks=("tables-as-backed-up", "definitions-as-backed-up", "markers-kept", "mutations-gone"),
     figures=(
         ("Tables proven the same", "tables-as-backed-up"),
         ("Markers of before, found again", "markers-kept"),

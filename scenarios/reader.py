@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from drill._remedies import remedy
 from drill.errors import InputError, Mistake, UsageError
+from drill.objectives import needs_rpo
 from scenarios import _experiment
 from scenarios._locate import Document, Location
 from scenarios._validated import validated
@@ -106,7 +108,10 @@ def read(path: Path) -> Drill:
         mistakes += _configuration_mistakes(document, scenario, experiment)
         mistakes += _check_mistakes(document, scenario)
         _merge(scenario, merged)
-    mistakes += _experiment.mistakes_in(merged, _teller(document, experiment))
+    if malformed := _experiment.mistakes_in(merged, _teller(document, experiment)):
+        mistakes += malformed
+    elif scenario is not None:
+        mistakes += _unjudged(document, scenario, merged)
     if mistakes or scenario is None:
         raise InputError(mistakes)
     _experiment.bound(merged, scenario.blast_radius.model_dump())
@@ -158,6 +163,14 @@ def _configuration_mistakes(document: Document, scenario: Scenario, experiment: 
             cure = f"Did you mean `{close[0]}`?" if close else f"Known there: {', '.join(known) or 'nothing'}."
             place = ("experiment", "configuration", name)
             yield document.mistake(place, f"{experiment.path.name} has no such configuration", cure)
+
+
+def _unjudged(document: Document, scenario: Scenario, experiment: dict[str, Any]) -> Iterator[Mistake]:
+    """A restore without an RPO: clients can't tell what came back, and no check of a restore would be asked."""
+    if scenario.objectives.rpo is None and needs_rpo(experiment):
+        place = "objectives", "rpo"
+        problem = "the experiment restores a backup, and nothing would judge what came back"
+        yield document.mistake(place, problem, remedy(Scenario, "missing", place))
 
 
 def _check_mistakes(document: Document, scenario: Scenario) -> Iterator[Mistake]:

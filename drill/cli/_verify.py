@@ -190,7 +190,7 @@ def verify_kafka(
         bool, typer.Option("--allow-growth", help="Records, consumers' progress and topics may have come since.")
     ] = False,
     allow_retention: Annotated[
-        bool, typer.Option("--allow-retention", help="Records at the front may have been deleted since.")
+        bool, typer.Option("--allow-retention", help="Records at the front may have been deleted since; counted.")
     ] = False,
     rpo_records: Annotated[
         int | None,

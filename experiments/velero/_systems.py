@@ -18,6 +18,7 @@ from drill.fingerprints import (
 )
 from drill.iceberg import IcebergFingerprint, IcebergSelection
 from drill.object_store import ObjectStore
+from drill.settings import TrinoTarget
 from drill.trino import Trino
 from experiments.fingerprints import bucket as buckets
 from experiments.fingerprints import iceberg
@@ -39,6 +40,7 @@ class Systems:
         self._kept: dict[str, dict[str, Any]] = {}
         self._log: KafkaFingerprint | None = None
         self._left_out: dict[str, str] = {}
+        self._missing: dict[str, str] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -46,19 +48,25 @@ class Systems:
         return tuple(self._kept)
 
     def take(self) -> Evidence:
-        """Before the backup: those that the context declares and the cluster has."""
+        """Before the backup: those that the context declares. One that the cluster lacks is kept as missing."""
         settings = self._site.settings
-        if self._topic is not None:
+        if self._topic is None:
+            self._left_out["kafka"] = "the drill was given no topic of it"
+        else:
             self._log = logs.capture(settings.kafka, KafkaSelection(content_records=self._records))
             self._note("kafka", "before", self._log)
-        if settings.object_store.lakehouse is not None:
+        if settings.object_store.lakehouse is None:
+            self._left_out["lakehouse"] = "the context declares no bucket of a lakehouse"
+        else:
             self._note("lakehouse", "before", self._bucket())
-        if (reason := self._no_trino()) is None:
+        if settings.target.trino is None:
+            self._left_out["iceberg"] = "the context declares no Trino"
+        elif (reason := self._no_trino(settings.target.trino)) is None:
             self._note("iceberg", "before", self._tables())
         else:
-            self._left_out["iceberg"] = reason
+            self._missing["iceberg"] = reason
         self._keep()
-        return {"systems": list(self._kept), "left_out": self._left_out}
+        return {"systems": list(self._kept), "left_out": self._left_out, "missing": self._missing}
 
     def take_again(self) -> None:
         """After the backup, what moves: it was copied while this went on."""
@@ -132,11 +140,8 @@ class Systems:
             Trino(target), IcebergSelection(catalog=target.catalog, schema_name=target.schema_), store
         )
 
-    def _no_trino(self) -> str | None:
-        """Why there are no tables to be looked at; None: there may be some."""
-        target = self._site.settings.target.trino
-        if target is None:
-            return "the context declares no Trino"
+    def _no_trino(self, target: TrinoTarget) -> str | None:
+        """Why the tables can't be looked at; None: they can."""
         try:
             with answering(f"deployment {target.namespace}/{target.coordinator}"):
                 self._site.cluster.apps.read_namespaced_deployment(
@@ -151,4 +156,4 @@ class Systems:
         self._keep()
 
     def _keep(self) -> None:
-        keep("systems", {**self._kept, "left_out": self._left_out})
+        keep("systems", {**self._kept, "left_out": self._left_out, "missing": self._missing})

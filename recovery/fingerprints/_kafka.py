@@ -22,10 +22,13 @@ class _Allowed:
 
 @dataclass
 class _Tally:
-    """Records counted by offsets; by partition where they differ."""
+    """Records counted by offsets, by partition."""
 
-    held: int = 0
+    held: dict[str, int] = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)
+    """At the ends."""
+    gone: dict[str, int] = field(default_factory=dict)
+    """At the front."""
     grown: dict[str, int] = field(default_factory=dict)
 
 
@@ -47,7 +50,8 @@ def judge_kafka(
         before: What it is held to: at the disaster, or at the backup.
         after: What was found.
         allow_growth: Records, consumers' progress and topics may have come since.
-        allow_retention: Records at the front may have been deleted since, as retention does.
+        allow_retention: Records at the front may have been deleted since, as retention does. They are counted, and
+            never called there: that it was retention is not seen.
         rpo_records: So many records at the ends may be missing, and so far may a consumer group be back, since the
             backup is older than `before`. None: not one. The measured RPO is `lost` of the verdict `kafka-records`.
         evidence: Files of the record.
@@ -116,12 +120,14 @@ def _records(before: KafkaFingerprint, after: KafkaFingerprint, evidence: Sequen
     found, tally = Comparison(), _Tally()
     for label, was, now in _partitions(before, after):
         _compare_log(label, was, now, found, tally, allowed)
-    held, lost, grown = tally.held, sum(tally.lost.values()), sum(tally.grown.values())
+    held, lost, gone, grown = (sum(each.values()) for each in (tally.held, tally.lost, tally.gone, tally.grown))
     if lost > allowed.lost:
         for label, count in tally.lost.items():
             found.differs(label, f"{count:,} records at the end are missing")
     elif lost:
         found.notes.append(f"{lost:,} records since the backup are missing, as allowed.")
+    if gone:
+        _compare_fronts(tally, found)
     if grown and not allowed.growth:
         for label, count in tally.grown.items():
             found.differs(label, f"{count:,} records more than before")
@@ -130,15 +136,26 @@ def _records(before: KafkaFingerprint, after: KafkaFingerprint, evidence: Sequen
     return found.verdict(
         "kafka-records",
         target=f"<= {allowed.lost:,} records lost{'' if allowed.growth else ', and none more'}",
-        well=f"{held - lost:,} of {held:,} records are there.",
+        well=f"{held - lost - gone:,} of {held:,} records are there.",
         nothing=None if held else "No partition held a record.",
-        actual=f"{lost:,} of {held:,} records lost",
+        actual=f"{lost:,} of {held:,} records lost{f', {gone:,} gone at the front' if gone else ''}",
         evidence=evidence,
         lost=lost,
         held=held,
         grown=grown,
         lost_by_partition=tally.lost,
+        gone=gone,
+        gone_by_partition=tally.gone,
     )
+
+
+def _compare_fronts(tally: _Tally, found: Comparison) -> None:
+    """Retention may take the front of a topic; of one that it left nothing of, nothing was seen."""
+    held, lost, gone = map(_by_topic, (tally.held, tally.lost, tally.gone))
+    for topic, number in gone.items():
+        if number + lost.get(topic, 0) == held[topic]:
+            found.doubtful(topic, f"all of its {held[topic]:,} records are gone at the front, by retention or lost")
+    found.notes.append(f"{sum(gone.values()):,} records at the front are gone, as retention takes them.")
 
 
 def _compare_log(
@@ -152,7 +169,7 @@ def _compare_log(
     if was.begin is None or was.end is None:
         found.doubtful(label, f"its offsets were not known when the fingerprint was made: {was.problem}")
         return
-    tally.held += was.end - was.begin
+    tally.held[label] = was.end - was.begin
     begin, end = (was.begin, was.begin) if now is None else (now.begin, now.end)  # no partition: all of it is lost
     if begin is None or end is None:
         found.doubtful(label, f"its offsets are not known now: {now.problem if now else ''}")
@@ -162,8 +179,10 @@ def _compare_log(
     elif end > was.end:
         tally.grown[label] = end - was.end
     gone = min(begin, end, was.end) - was.begin
-    if gone > 0 and not allowed.retention:
-        found.differs(label, f"begins at {begin:,}, was {was.begin:,}: the first {gone:,} records are gone")
+    if gone > 0:
+        tally.gone[label] = gone
+        if not allowed.retention:
+            found.differs(label, f"begins at {begin:,}, was {was.begin:,}: the first {gone:,} records are gone")
     elif gone < 0 and end > begin and not allowed.growth and not allowed.older:
         found.differs(label, f"begins at {begin:,}, was {was.begin:,}: deleted records are back")
 
@@ -219,6 +238,7 @@ def _compare_positions(
 
 def _content(before: KafkaFingerprint, after: KafkaFingerprint, evidence: Sequence[str]) -> Verdict:
     found, compared, left = Comparison(), 0, 0
+    same_of: dict[str, int] = {}  # of the partitions that must still hold a record that was read
     for label, was, now in _partitions(before, after):
         if was.problem:
             found.doubtful(label, was.problem)
@@ -229,6 +249,11 @@ def _content(before: KafkaFingerprint, after: KafkaFingerprint, evidence: Sequen
         elif now is not None:
             same, cut = _compare_chunks(label, was, now, found, compacted=_compacted(before, label))
             compared, left = compared + same, left + cut
+            if any(chunk.records for chunk in was.chunks if chunk.start < (now.end or 0)):
+                same_of[label] = same
+    for topic, number in _by_topic(same_of).items():
+        if not number:  # what is compared of other topics says nothing of it
+            found.doubtful(topic, "it held records, and none of them could be compared")
     if left:
         found.notes.append(f"{left:,} records could not be compared: they, or a part of their chunk, are gone.")
     return found.verdict(
@@ -272,6 +297,15 @@ def _partitions(
         now = after.topics.get(name)
         for number, partition in sorted(topic.partitions.items()):
             yield f"{name}-{number}", partition, now.partitions.get(number) if now else None
+
+
+def _by_topic(numbers: Mapping[str, int]) -> dict[str, int]:
+    """Numbers by partition, summed by topic."""
+    summed: dict[str, int] = {}
+    for label, number in numbers.items():
+        topic = label.rpartition("-")[0]
+        summed[topic] = summed.get(topic, 0) + number
+    return summed
 
 
 def _compacted(before: KafkaFingerprint, label: str) -> bool:

@@ -21,7 +21,10 @@ def not_verified(before: Fingerprint, after: Fingerprint) -> tuple[str, ...]:
 
 
 def _postgres(before: PostgresFingerprint, after: PostgresFingerprint) -> tuple[str, ...]:
-    limits = ["Roles' passwords and server settings."]
+    limits = [
+        "Roles' passwords and server settings.",
+        "Grants on schemas and functions, default privileges, domains and publications.",
+    ]
     excluded = sorted(
         {f"{name}.{table}" for side in (before, after) for name, of in side.databases.items() for table in of.excluded}
     )

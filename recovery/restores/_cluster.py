@@ -49,7 +49,8 @@ def cluster_replaced(run: Run) -> Finding:
 def systems_as_backed_up(run: Run) -> Finding:
     """What was held besides PostgreSQL's rows is as it was at the backup: records, objects, tables of the lakehouse.
 
-    Records that were written to Kafka after the backup must not be there: they are what the backup costs.
+    Records that were written to Kafka after the backup must not be there: they are what the backup costs. A system
+    that the settings declare and the cluster lacked was not looked into, and nothing is known of it.
     """
     kept = piece(run, "systems")
     judges: dict[str, Callable[[dict[str, Any]], Finding]] = {
@@ -58,10 +59,16 @@ def systems_as_backed_up(run: Run) -> Finding:
         "iceberg": partial(_same, kind=IcebergFingerprint, judge=judge_iceberg),
     }
     parts = {name: partial(judge, kept[name]) for name, judge in judges.items() if name in kept}
+    parts |= {name: partial(_missing, name, reason) for name, reason in (kept.get("missing") or {}).items()}
+    left_out = kept.get("left_out") or {}
     if not parts:
-        return unsure("No system but PostgreSQL was looked into.")
+        return unsure("No system but PostgreSQL was looked into.", left_out=left_out)
     found = combined(parts, run)
-    return Finding(found.outcome, found.reason, found.actual, {**found.details, "left_out": kept.get("left_out") or {}})
+    return Finding(found.outcome, found.reason, found.actual, {**found.details, "left_out": left_out})
+
+
+def _missing(name: str, reason: str) -> Finding:
+    return unsure(f"The settings declare {name}, and it was not looked into before the backup: {reason}.")
 
 
 def _kafka(kept: dict[str, Any]) -> Finding:

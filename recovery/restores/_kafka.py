@@ -95,7 +95,8 @@ def kafka_records_kept(run: Run) -> Finding:
     """What was acknowledged before the backup's start is there: at its offset, as it was written, and with no gap.
 
     Of all other topics: as many records as before the backup at the least, no more than right after it, and the content
-    that was read before.
+    that was read before. Their logs may begin where they began right after the backup, and no later: what is gone
+    beyond that is lost, or, where the restored brokers may have taken it by retention, nobody knows.
     """
     started = float(told(piece(run, "backup"), "started", "backup"))
     reference = piece(run, "kafka-reference")
@@ -105,7 +106,14 @@ def kafka_records_kept(run: Run) -> Finding:
     actual = f"{there:,} of {counted(len(must), 'record')}"
     before, after, now = _fingerprints(run)
     judged = [each for each in _verdicts(before, now).values() if each.check in {"kafka-records", "kafka-content"}]
-    if trouble := _lost(must, found, started) or _torn(acked, found) or _altered(found, name) or _beyond(after, now):
+    front_lost, front_gone = _begins_later(before, after, now)
+    if trouble := (
+        _lost(must, found, started)
+        or _torn(acked, found)
+        or _altered(found, name)
+        or _beyond(after, now)
+        or next(iter(front_lost), None)
+    ):
         return failed(trouble, actual)
     if wrong := [each.reason for each in judged if each.outcome is Outcome.FAIL]:
         return failed(f"Of all topics: {wrong[0]}", actual)
@@ -113,13 +121,16 @@ def kafka_records_kept(run: Run) -> Finding:
         return unsure("No record was acknowledged before the backup.", actual)
     if trouble := _unsettled(reference):
         return unsure(f"The copies of the brokers need not fit together: {trouble}.", actual)
-    if doubtful := [each.reason for each in judged if each.outcome is not Outcome.PASS]:
+    if doubtful := [*front_gone, *(each.reason for each in judged if each.outcome is not Outcome.PASS)]:
         return unsure(f"Of all topics: {doubtful[0]}", actual)
-    content = sum(each.details.get("compared", 0) for each in judged)
+    content, gone = (sum(each.details.get(key, 0) for each in judged) for key in ("compared", "gone"))
+    aside = f", and {gone:,} at the front were gone right after the backup already" if gone else ""
     return passed(
-        f"Every record from before the backup is there; of all topics, {content:,} were compared by content.",
+        f"Every record of the drill's own from before the backup is there; of all topics, {content:,} were compared by "
+        f"content{aside}.",
         actual,
         compared=content,
+        gone=gone,
     )
 
 
@@ -164,7 +175,10 @@ def kafka_records_lost(run: Run) -> Finding:
 
 
 def _verdicts(before: KafkaFingerprint, found: KafkaFingerprint) -> dict[str, Verdict]:
-    """Records may have come since the fingerprint, and retention may have taken its part; nothing else."""
+    """Records may have come since the fingerprint, and retention may have taken its part; nothing else.
+
+    How far it may have is `_begins_later`'s to say.
+    """
     return {each.check: each for each in judge_kafka(before, found, allow_growth=True, allow_retention=True)}
 
 
@@ -254,6 +268,31 @@ def _beyond(after: KafkaFingerprint, found: KafkaFingerprint) -> str | None:
             if limit is not None and (partition.end or 0) > limit:
                 return f"{name}-{number} holds more than right after the backup: its records are not the backup's."
     return None
+
+
+def _begins_later(
+    before: KafkaFingerprint, after: KafkaFingerprint, found: KafkaFingerprint
+) -> tuple[list[str], list[str]]:
+    """What is gone at the front beyond what was right after the backup: of topics that keep all, and of the others."""
+    lost, gone = [], []
+    for name, topic in before.topics.items():
+        keeps = all(topic.config.get(each) == "-1" for each in ("retention.ms", "retention.bytes"))
+        for number, was in topic.partitions.items():
+            then, now = (_begin(each, name, number) for each in (after, found))
+            limit = was.begin if then is None else then
+            if limit is not None and now is not None and now > limit:
+                said = f"{name}-{number} begins at {now:,}, and at {limit:,} right after the backup"
+                if keeps:
+                    lost.append(f"{said}; its topic keeps all, so that they are lost.")
+                else:
+                    gone.append(f"{said}: by retention since, or lost; nobody can tell.")
+    return lost, gone
+
+
+def _begin(found: KafkaFingerprint, topic: str, number: int) -> int | None:
+    known = found.topics.get(topic)
+    its = None if known is None else known.partitions.get(number)
+    return None if its is None else its.begin
 
 
 def _unsettled(reference: dict[str, Any]) -> str | None:

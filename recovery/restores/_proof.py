@@ -14,6 +14,7 @@ from recovery._check import Check, Finding, check, failed, passed
 from recovery._run import Run
 from recovery.restores._cluster import systems_as_backed_up
 from recovery.restores._data import markers_kept, mutations_gone, tables_as_backed_up
+from recovery.restores._definitions import definitions_as_backed_up
 from recovery.restores._evidence import held, piece, told
 from recovery.restores._kafka import (
     kafka_cluster_kept,
@@ -34,7 +35,14 @@ OF_KAFKA: tuple[Check, ...] = (
     kafka_cluster_kept,
 )
 """Those that are about the data of Kafka."""
-OF_DATA: tuple[Check, ...] = (markers_kept, mutations_gone, tables_as_backed_up, *OF_KAFKA, systems_as_backed_up)
+OF_DATA: tuple[Check, ...] = (
+    markers_kept,
+    mutations_gone,
+    tables_as_backed_up,
+    definitions_as_backed_up,
+    *OF_KAFKA,
+    systems_as_backed_up,
+)
 """Those that hold what was read against what was backed up."""
 
 

@@ -19,7 +19,7 @@ from drill.nodes import NodeState
 from drill.rollback import NotRestoredError
 from drill.velero import DEFAULT_PASSWORD, Backup, Location, Restore, Server
 from experiments import _hooks, _watch
-from experiments.velero import _backups, _data, _fresh, _safe, _site
+from experiments.velero import _backups, _data, _fresh, _safe, _site, _systems
 from experiments.velero.cluster import _Drill, _look, _needed, _qualified, _stages
 from experiments.velero.comeback import bring_cluster_back
 
@@ -488,3 +488,28 @@ def test_a_hook_on_a_leash_dies_with_us(tmp_path: Path) -> None:
         _hooks.run(["sh", "-c", "echo no >&2; exit 3"], 10, leashed=True)
     with pytest.raises(ClusterError, match="timed out"):
         _hooks.run(["sleep", "10"], 0.1, leashed=True)
+
+
+@pytest.mark.parametrize("declared", [False, True])
+def test_what_was_not_looked_into_is_kept_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, declared: bool
+) -> None:
+    """What nothing declares is left out; what the settings declare and the cluster lacks is missing."""
+
+    def absent(*_: Any, **__: Any) -> None:
+        raise ApiException(status=404, reason="Not Found")
+
+    kept: dict[str, Any] = {}
+    monkeypatch.setattr(_systems, "keep", lambda _, content: kept.update(content))
+    trino = '[contexts.here.trino]\nurl = "http://trino:8080"\n' if declared else ""
+    (tmp_path / "drill.toml").write_text(SETTINGS + trino)
+    monkeypatch.setenv("DRILL_SETTINGS", str(tmp_path / "drill.toml"))
+    loaded = settings.load(context="here")
+    cluster = SimpleNamespace(apps=SimpleNamespace(read_namespaced_deployment=absent))
+    site: Any = SimpleNamespace(settings=loaded, cluster=cluster)
+    told = _systems.Systems(site, None, 0).take()
+    assert (told["left_out"], told["missing"]) == (kept["left_out"], kept["missing"])
+    assert kept["left_out"].keys() == {"kafka", "lakehouse"} | (set() if declared else {"iceberg"})
+    assert kept["missing"].keys() == ({"iceberg"} if declared else set())
+    if declared:
+        assert "deployment data-platform/trino-coordinator: 404" in kept["missing"]["iceberg"]

@@ -99,7 +99,21 @@ def test_records_gone_from_the_front_fail_unless_retention_is_allowed() -> None:
     """Retention and loss look the same."""
     before, after = _ends(1000), _ends(1000, begin=100)
     assert "the first 100 records are gone" in _judged(before, after)["kafka-records"].reason
-    assert _judged(before, after, allow_retention=True)["kafka-records"].outcome is Outcome.PASS
+    allowed = _judged(before, after, allow_retention=True)["kafka-records"]
+    assert allowed.outcome is Outcome.PASS
+    assert (
+        allowed.reason == "900 of 1,000 records are there. 100 records at the front are gone, as retention takes them."
+    )
+    assert (allowed.actual, allowed.details["gone"]) == ("0 of 1,000 records lost, 100 gone at the front", 100)
+
+
+def test_a_topic_that_retention_left_nothing_of_is_a_doubt() -> None:
+    """Nothing of it was seen, whatever is there of another."""
+    whole = {"commodities": topic(partition(0, 1000)), "shop": topic(partition(0, 100))}
+    before, after = kafka(topics=whole), kafka(topics={**whole, "shop": topic(partition(100, 130))})
+    verdict = _judged(before, after, allow_retention=True, allow_growth=True)["kafka-records"]
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "shop: all of its 100 records are gone at the front, by retention or lost" in verdict.reason
 
 
 def test_offsets_that_nobody_knows_are_a_doubt() -> None:
@@ -149,6 +163,23 @@ def test_what_is_lost_is_not_said_to_be_compared() -> None:
     assert verdict.outcome is Outcome.PASS
     assert verdict.actual == "200 of 300 records"
     assert "100 records could not be compared" in verdict.reason
+
+
+def test_a_topic_of_which_nothing_was_compared_is_a_doubt() -> None:
+    """However much was compared of another; but what is known to be lost at its end is not asked for."""
+
+    def two(begin: int, upto: int) -> KafkaFingerprint:
+        held = topic(partition(0, 300, chunks=chunks(300)))
+        shop = topic(partition(begin, upto, chunks=chunks(upto) if begin == 0 else ()))
+        return kafka(
+            selection=KafkaSelection(content_records=300), topics={"commodities": held, "shop": shop}, groups={}
+        )
+
+    verdict = _judged(two(0, 100), two(100, 100), allow_retention=True)["kafka-content"]
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "shop: it held records, and none of them could be compared" in verdict.reason
+    assert _judged(two(0, 100), two(0, 0), rpo_records=100)["kafka-content"].outcome is Outcome.PASS
+    assert _judged(two(0, 100), two(0, 100))["kafka-content"].outcome is Outcome.PASS
 
 
 def test_contents_of_which_nothing_is_there_are_inconclusive() -> None:

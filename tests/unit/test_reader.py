@@ -132,6 +132,36 @@ def test_a_function_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "experiments.kafka.under_replicatd" in mistake.problem
 
 
+@pytest.mark.parametrize("name", ["restore-drill", "data-loss", "kafka-loss", "cluster-loss"])
+def test_a_restore_without_an_rpo_is_refused(tmp_path: Path, name: str) -> None:
+    """With clients, too: they can't tell what came back."""
+    content = yaml.safe_load(reader.find(name).read_text())
+    content["load"] = {"profile": "postgres_transactions", "rate": 50, "warm_up": 10, "baseline": 10, "duration": 180}
+    path = tmp_path / "scenario.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    assert reader.read(path).scenario.load
+    del content["objectives"]["rpo"]
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    (mistake,) = _mistakes(path)
+    assert (mistake.file, mistake.field) == (str(path), "objectives.rpo")
+    assert "restores a backup" in mistake.problem
+    assert mistake.remedy.startswith("Add `rpo` (how much time of data a restore from backup may cost")
+    assert mistake.line is not None
+
+
+def test_a_restore_is_known_without_its_tags(tmp_path: Path) -> None:
+    """By what its method calls; and lost objects, whose checks are others, need no RPO."""
+    experiment = yaml.safe_load((reader.EXPERIMENTS / "restore-drill.yaml").read_text())
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({**experiment, "tags": []}))
+    content = yaml.safe_load(reader.find("restore-drill").read_text())
+    content["experiment"]["file"] = "own.yaml"
+    content["load"] = {"profile": "postgres_transactions", "rate": 50, "warm_up": 10, "baseline": 10, "duration": 180}
+    del content["objectives"]["rpo"]
+    (tmp_path / "scenario.yaml").write_text(yaml.safe_dump(content))
+    assert [each.field for each in _mistakes(tmp_path / "scenario.yaml")] == ["objectives.rpo"]
+    assert reader.read(reader.find("object-store-loss")).scenario.objectives.rpo is None
+
+
 def test_broken_yaml_has_a_line(tmp_path: Path) -> None:
     """Not a traceback."""
     path = tmp_path / "scenario.yaml"

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from drill.objectives import Objectives
 from drill.record import RunRecord
-from drill.verdicts import Outcome, Verdict
+from drill.verdicts import Outcome, Verdict, overall
 from recovery import judge
 from recovery._judge import CHECKS
 from recovery.lakehouse import CHECKS as LAKEHOUSE
@@ -230,6 +230,26 @@ def test_spoiled_run_does_not_pass(
     verdict = _verdict(build_record(tmp_path, **wrong), name)
     assert verdict.outcome is outcome, verdict.reason
     assert words in verdict.reason
+
+
+@pytest.mark.parametrize("known_by", ["tags", "method", "evidence"])
+def test_a_restore_that_nothing_holds_to_its_data_never_passes(tmp_path: Path, known_by: str) -> None:
+    """However well its clients were served; with an RPO, the checks of a restore are asked as well."""
+    provider = {"type": "python", "module": "experiments.velero", "func": "restore_into_scratch"}
+    experiments = {
+        "tags": {"tags": ["velero", "restore"], "method": []},
+        "method": {"method": [{"type": "action", "name": "restore", "provider": provider}]},
+    }
+    for number, rpo in enumerate((None, 900)):
+        record = build_record(tmp_path / str(number), objectives={"rpo": rpo})
+        if known_by == "evidence":
+            record.write_evidence("restore-found", {})
+        else:
+            record.write_json("experiment.json", experiments[known_by])
+        verdicts = {each.check: each for each in judge(RunRecord.open(record.path))}
+        assert overall([each for each in verdicts.values() if each.check != "record-intact"]) is INCONCLUSIVE
+        assert ("tables-as-backed-up" in verdicts) is (rpo is not None)
+        assert ("nothing judged what came back" in verdicts["run-complete"].reason) is (rpo is None)
 
 
 @pytest.mark.parametrize(("name", "path"), MISSING)

@@ -146,6 +146,14 @@ def _no_service(pieces: Evidence) -> None:
     pieces["services"] = {"wanted": [], "answering": [], "services": {}}
 
 
+def _trino_missing(pieces: Evidence) -> None:
+    pieces["systems"] |= {"left_out": {}, "missing": {"iceberg": "deployment data-platform/trino is not there"}}
+
+
+def _only_missing(pieces: Evidence) -> None:
+    pieces["systems"] = {"missing": {"iceberg": "deployment data-platform/trino is not there"}}
+
+
 CONTROLS: list[tuple[str, Spoil, Outcome, str]] = [
     ("cluster-replaced", _set("cluster", "after", to="u1"), FAIL, "nothing was lost"),
     ("cluster-replaced", _set("cluster", "namespaces", to=["default", "kong"]), FAIL, "kong was there before"),
@@ -159,6 +167,8 @@ CONTROLS: list[tuple[str, Spoil, Outcome, str]] = [
     ("systems-as-backed-up", _without("systems", "kafka", "found"), INCONCLUSIVE, "does not say its found"),
     ("systems-as-backed-up", _set("systems", "lakehouse", "found", to=bucket()), FAIL, "the object is missing"),
     ("systems-as-backed-up", _set("systems", "lakehouse", "found", to=bucket("a", "b")), FAIL, "was not there before"),
+    ("systems-as-backed-up", _trino_missing, INCONCLUSIVE, "The settings declare iceberg, and it was not"),
+    ("systems-as-backed-up", _only_missing, INCONCLUSIVE, "deployment data-platform/trino is not there"),
     ("systems-as-backed-up", _nothing_but_postgres, INCONCLUSIVE, "No system but PostgreSQL"),
     ("services-in-time", _without("services", "services", "kafka"), INCONCLUSIVE, "data of kafka was not proven"),
     ("services-in-time", _without("services", "services", "kafka", "proven"), INCONCLUSIVE, "data of kafka was not"),

@@ -59,6 +59,12 @@ def _without_a_table(found: dict[str, Any]) -> None:
     found["fingerprint"] = document(seen.model_copy(update={"databases": databases}))
 
 
+def _without_a_role(found: dict[str, Any]) -> None:
+    seen = from_document(found["fingerprint"], PostgresFingerprint, "found")
+    roles = {name: each for name, each in seen.roles.items() if name != "exporter"}
+    found["fingerprint"] = document(seen.model_copy(update={"roles": roles}))
+
+
 def _short_of_one_row(table: Table) -> Table:
     assert table.rows == 3
     return table.model_copy(update={"rows": 2, "checksum": "0" * 32})
@@ -120,7 +126,7 @@ def test_as_it_was_recorded_it_passes(tmp_path: Path) -> None:
     """So that each failure below is of what was spoilt."""
     found = _judged(tmp_path)
     assert {name: each.reason for name, each in found.items() if each.outcome is not PASS} == {}
-    assert {"markers-kept", "mutations-gone", "tables-as-backed-up", "rpo", "data-restored"} <= found.keys()
+    assert {"markers-kept", "mutations-gone", "tables-as-backed-up", "definitions-as-backed-up", "rpo"} <= found.keys()
 
 
 @pytest.mark.parametrize(
@@ -132,6 +138,8 @@ def test_as_it_was_recorded_it_passes(tmp_path: Path) -> None:
         ("found", _table("public.routes", _short_of_one_row), "tables-as-backed-up", FAIL, "kong.public.routes"),
         ("found", _table("public.consumers", _altered), "tables-as-backed-up", FAIL, "kong.public.consumers"),
         ("found", _without_a_table, "tables-as-backed-up", FAIL, "kong.public.routes"),
+        ("found", _without_a_table, "definitions-as-backed-up", FAIL, "kong.public.routes: the table is missing"),
+        ("found", _without_a_role, "definitions-as-backed-up", FAIL, "exporter: the role is missing"),
         ("restore", _skipped, "restore-completed", FAIL, "were there already and not restored"),
         ("restore", _one_skipped, "restore-completed", FAIL, "kong/data-kong-postgres-0"),
         ("restore", _in_progress, "restore-completed", UNSURE, "was not seen to end"),

@@ -38,7 +38,7 @@ def fingerprint(**rows: int) -> Any:
             finished=BACKUP,
             selection=PostgresSelection(),
             version="15.14",
-            roles={},
+            roles={"kong": "login"},
             databases={"kong": Database(definition={}, tables=tables, sequences={})},
         )
     )
@@ -231,6 +231,11 @@ def _database_gone(pieces: Evidence) -> None:
     pieces["found"]["fingerprint"] = document(found.model_copy(update={"databases": {}}))
 
 
+def _role_gone(pieces: Evidence) -> None:
+    found = PostgresFingerprint.model_validate(pieces["found"]["fingerprint"]["fingerprint"])
+    pieces["found"]["fingerprint"] = document(found.model_copy(update={"roles": {}}))
+
+
 def _edited(pieces: Evidence) -> None:
     pieces["found"]["fingerprint"]["fingerprint"]["databases"]["kong"]["tables"]["public.services"]["rows"] = 6
 
@@ -302,6 +307,8 @@ CONTROLS: list[tuple[str, Spoil, Outcome, str]] = [
     ),
     ("tables-as-backed-up", _set("reference", "changing", []), INCONCLUSIVE, "changed while the backup was made"),
     ("tables-as-backed-up", _set("reference", "before", None), INCONCLUSIVE, "does not say its before"),
+    ("definitions-as-backed-up", _role_gone, FAIL, "kong: the role is missing"),
+    ("definitions-as-backed-up", _set("reference", "before", None), INCONCLUSIVE, "does not say its before"),
     ("rpo", _set("backup", "started", DISASTER - 901), FAIL, "too old"),
     ("rpo", _set("backup", "started", DISASTER + 1), INCONCLUSIVE, "1.0 s after"),
     ("rpo", _set("backup", "started", None), INCONCLUSIVE, "does not say its started"),

@@ -12,6 +12,7 @@ from drill.verdicts import Outcome, Verdict
 from recovery._run import Run
 from recovery.restores import CHECKS, OF_KAFKA
 from tests.unit.restores_kafka import (
+    BACKUP,
     ENDED,
     LATER,
     TOPIC,
@@ -147,6 +148,46 @@ def _partition(name: str, **changes: Any) -> Callable[[Any], None]:
     return change
 
 
+def _emptied(content: Any) -> None:
+    """The user's topic is there with its offsets, and holds nothing."""
+    _partition("commodities", begin=100, end=100, chunks=[])(content)
+
+
+def _keeps_all(spoil: Spoil) -> Spoil:
+    """In a topic that retention takes nothing from."""
+
+    def keep(content: Any) -> None:
+        content["topics"]["commodities"]["config"] |= {"retention.ms": "-1", "retention.bytes": "-1"}
+
+    def kept(pieces: Evidence) -> None:
+        spoil(pieces)
+        _found(keep)(pieces)
+        for name in ("before", "after"):
+            pieces["kafka-reference"][name] = sealed(pieces["kafka-reference"][name], keep)
+
+    return kept
+
+
+def _shortened_meanwhile(begin: int) -> Spoil:
+    """Retention took so much while the backup was made; of a topic with two chunks, so that one is compared."""
+
+    def chunked(content: Any) -> None:
+        whole = {"start": 0, "end": 50, "records": 50, "sha256": "a"}, {"start": 50, "end": 100, "records": 50}
+        chunks = [each | {"sha256": "a"} for each in whole if content["started"] < BACKUP or each["start"]]
+        content["topics"]["commodities"]["partitions"]["0"]["chunks"] = chunks
+
+    def spoil(pieces: Evidence) -> None:
+        def shortened(content: Any) -> None:
+            chunked(content)
+            content["topics"]["commodities"]["partitions"]["0"]["begin"] = begin
+
+        pieces["kafka-reference"]["before"] = sealed(pieces["kafka-reference"]["before"], chunked)
+        pieces["kafka-reference"]["after"] = sealed(pieces["kafka-reference"]["after"], shortened)
+        _found(shortened)(pieces)
+
+    return spoil
+
+
 def _led(**changes: Any) -> Spoil:
     def spoil(pieces: Evidence) -> None:
         pieces["kafka-reference"]["led"]["after"][f"{TOPIC}-2"].update(changes)
@@ -214,6 +255,11 @@ CONTROLS: list[tuple[str, Spoil, Outcome, str]] = [
     ("kafka-records-kept", lambda p: p["kafka-found"].update(records=None), FAIL, "and so are 79 more"),
     ("kafka-records-kept", _found(_partition("commodities", end=99)), FAIL, "1 records at the end are missing"),
     ("kafka-records-kept", _found(_partition("commodities", end=101)), FAIL, "commodities-0 holds more than"),
+    ("kafka-records-kept", _found(_emptied), INCONCLUSIVE, "commodities-0 begins at 100, and at 0 right after the"),
+    ("kafka-records-kept", _keeps_all(_found(_emptied)), FAIL, "its topic keeps all, so that they are lost"),
+    ("kafka-records-kept", _found(_partition("commodities", begin=1)), INCONCLUSIVE, "by retention since, or lost"),
+    ("kafka-records-kept", _found(_partition("commodities", chunks=[])), INCONCLUSIVE, "none of them could be"),
+    ("kafka-records-kept", _shortened_meanwhile(100), INCONCLUSIVE, "all of its 100 records are gone at the front"),
     ("kafka-records-kept", _found(_chunk), FAIL, "Of all topics"),
     ("kafka-records-kept", _nothing_before, INCONCLUSIVE, "No record was acknowledged before"),
     ("kafka-records-kept", _led(leader=0), INCONCLUSIVE, "another broker came to lead"),
@@ -261,6 +307,13 @@ def test_a_position_that_moved_meanwhile_is_held_to_both_ends(tmp_path: Path) ->
 
     found = verdicts(kafka_record(tmp_path, spoil=moved))["kafka-positions-kept"]
     assert (found.outcome, "1 of them moved" in found.reason) == (PASS, True)
+
+
+def test_what_retention_took_while_the_backup_was_made_is_counted(tmp_path: Path) -> None:
+    """It is not called there; and what was there right after the backup must be."""
+    found = verdicts(kafka_record(tmp_path, spoil=_shortened_meanwhile(50)))["kafka-records-kept"]
+    assert (found.outcome, found.details["gone"]) == (PASS, 50)
+    assert "and 50 at the front were gone right after the backup already" in found.reason
 
 
 def test_what_nobody_acknowledged_may_be_there(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import yaml
 
 import recovery
 import reports
+from drill.fingerprints import PostgresFingerprint, document
 from drill.record import RunRecord
 from recovery.restores import times
 from reports._format import duration, lapse, offset, size
@@ -170,3 +171,36 @@ def test_a_lost_cluster_is_told_with_all_that_was_in_it(tmp_path: Path) -> None:
     told = {proof.verdict.check: proof.by for proof in found.proofs}
     assert told.keys() >= {"cluster-replaced", "systems-as-backed-up", "services-in-time"}
     assert "The files named here." not in told.values()
+
+
+def test_what_of_a_lost_cluster_was_left_out_is_listed(tmp_path: Path) -> None:
+    """Nothing declares it, so that the check may pass; a reader must not take that for proof."""
+    record = restore_record(tmp_path)
+    target = {"namespaces": ["kong", "kafka"], "whole_cluster": True}
+    record.write_text("scenario.yaml", yaml.safe_dump({**record.scenario, "target": target}))
+    record.write_evidence("restore-systems", {"left_out": {"iceberg": "the context declares no Trino"}})
+    record = RunRecord.open(record.path)
+    found = restore(record, recovery.judge(record))
+    assert found is not None
+    assert "What iceberg holds: it was left out, for the context declares no Trino." in found.unverified
+
+
+def test_sequences_that_went_on_are_listed(tmp_path: Path) -> None:
+    """Those of a table that never stands still; and roles and definitions are told as proven."""
+
+    def going(pieces: Evidence) -> None:
+        for side, last in ((pieces["reference"], 5), (pieces["found"], 5000)):
+            for name in ("before", "after") if side is pieces["reference"] else ("fingerprint",):
+                content = side[name]["fingerprint"]
+                number = {"last_value": last, "increment": 1, "cache": 1, "definition": "bigint"}
+                content["databases"]["kong"]["sequences"]["public.heartbeat_id_seq"] = number
+                side[name] = document(PostgresFingerprint.model_validate(content))
+        pieces["reference"]["changing"] = ["kong.public.heartbeat*"]
+
+    record = restore_record(tmp_path, spoil=going)
+    found = restore(record, recovery.judge(record))
+    assert found is not None
+    assert "definitions-as-backed-up" in {each.verdict.check for each in found.proofs}
+    assert (
+        "Where 1 sequence of tables that never stand still must be: kong.public.heartbeat_id_seq." in found.unverified
+    )
