@@ -19,6 +19,7 @@ from drill.object_store import ObjectMissingError, ObjectStore
 from drill.record import RunRecord
 from drill.settings import PublishTarget
 from drill.verdicts import Outcome, overall
+from reports._figures import Figures, figures
 from reports._templates import draw
 
 RUN, INDEX = "run.json", "index.html"
@@ -38,13 +39,13 @@ class Published(BaseModel):
     context: str
     began: float
     """Epoch seconds."""
-    seconds: float
     outcome: Outcome
     failed: tuple[str, ...]
     """Checks that did not pass, in one line each."""
     files: int
     manifest_sha256: str | None
     """None: it was not sealed."""
+    figures: Figures
 
 
 class OtherRunError(DrillError):
@@ -92,22 +93,33 @@ def publish(record: RunRecord, store: ObjectStore, target: PublishTarget) -> Don
     return Done(run, len(files), deleted)
 
 
-def page(store: ObjectStore, target: PublishTarget) -> str:
-    """The page of all runs that are whole in the bucket, the newest first."""
-    runs: list[tuple[str, Published | None]] = []
+def runs(store: ObjectStore, target: PublishTarget) -> list[tuple[str, Published | None]]:
+    """All runs that are whole in the bucket, the newest first: where each is from the prefix, and what it came to.
+
+    None: its run.json can't be read.
+
+    Raises:
+        ObjectStoreError: the store refused or did not answer.
+    """
+    found: list[tuple[str, Published | None]] = []
     for run in sorted(_runs(store, target), reverse=True):
         try:
             told = Published.model_validate_json(store.read(f"{target.prefix}/{run}/{RUN}"))
         except ValidationError:
-            runs.append((run, None))
+            found.append((run, None))
         else:
-            runs.append((run, told))
-    runs.sort(key=lambda each: each[1].began if each[1] else 0.0, reverse=True)
+            found.append((run, told))
+    return sorted(found, key=lambda each: each[1].began if each[1] else 0.0, reverse=True)
+
+
+def page(store: ObjectStore, target: PublishTarget) -> str:
+    """The page of all runs that are whole in the bucket, the newest first."""
+    found = runs(store, target)
     newest: dict[tuple[str, str], str] = {}
-    for run, each in runs:
+    for run, each in found:
         if each is not None:
             newest.setdefault((each.scenario, each.context), run)
-    names = {"runs": runs, "newest": set(newest.values()), "made": clock.now(), "keep_days": target.keep_days}
+    names = {"runs": found, "newest": set(newest.values()), "made": clock.now(), "keep_days": target.keep_days}
     return draw("history.html.j2", names)
 
 
@@ -131,11 +143,11 @@ def _told(record: RunRecord, files: int) -> Published:
         scenario=str(started.data["scenario"]),
         context=str(started.data["context"]),
         began=started.t,
-        seconds=record.events[-1].t - started.t,
         outcome=outcome,
         failed=tuple(reasons),
         files=files,
         manifest_sha256=sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else None,
+        figures=figures(record),
     )
 
 
