@@ -3,13 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
+from drill import elsewhere, settings
 from drill.errors import DrillError
-from drill.settings import KafkaTarget
+from drill.settings import Elsewhere, KafkaTarget
+
+if TYPE_CHECKING:
+    from drill.cluster import Cluster
 
 _IMPATIENT: dict[str, Any] = {
     # A stopped broker still accepts connections (its kernel does), so an answer that does not come soon never comes:
@@ -101,9 +105,24 @@ class KafkaState:
 
 
 def client_config(target: KafkaTarget, **more: Any) -> dict[str, Any]:
-    """The librdkafka configuration of any client of `target`; a keyword's `_` stands for the property's `.`."""
+    """The librdkafka configuration of any client of `target`, its secrets included: never to be shown.
+
+    Args:
+        target: Which Kafka; of the selected context, where a Secret has a part of its configuration.
+        more: Properties that replace or complete those of the settings; `_` stands for the property's `.`.
+
+    Raises:
+        UsageError: a variable that has a secret is not set.
+        ClusterError: a Secret can't be read.
+    """
     properties = {name.replace("_", "."): value for name, value in more.items()}
-    return {"bootstrap.servers": target.bootstrap, "client.id": "drill", **target.client, **properties}
+    return {
+        "bootstrap.servers": target.bootstrap,
+        "client.id": "drill",
+        **target.client,
+        **_secrets(target),
+        **properties,
+    }
 
 
 def describe(target: KafkaTarget, topics: Iterable[str] | None = None, timeout: float = 5) -> KafkaState:
@@ -158,3 +177,24 @@ def admin(target: KafkaTarget) -> AdminClient:
 @cache
 def _admin(properties: tuple[tuple[str, Any], ...]) -> AdminClient:
     return AdminClient({**_IMPATIENT, **dict(properties)})
+
+
+def _secrets(target: KafkaTarget) -> dict[str, str]:
+    return {
+        name: _from_cluster(place, settings.load().context)
+        if place.secret
+        else elsewhere.value(place, f"kafka.client_secrets.{name}", _cluster)
+        for name, place in target.client_secrets.items()
+    }
+
+
+@cache
+def _from_cluster(place: Elsewhere, context: str | None) -> str:  # noqa: ARG001 - of another context it is another
+    """Asked for once in this process: clients are also made while the cluster is broken."""
+    return elsewhere.value(place, "kafka.client_secrets", _cluster)
+
+
+def _cluster() -> "Cluster":
+    from drill.cluster import Cluster  # noqa: PLC0415 - lazy: a load waits for Kubernetes' client only where it asks it
+
+    return Cluster.connect(settings.load())

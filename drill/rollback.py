@@ -21,6 +21,7 @@ import stamina
 import structlog
 
 from drill import clock, record
+from drill.actor import actor
 from drill.errors import DrillError, RecordIncompleteError, RefusedError
 
 if TYPE_CHECKING:
@@ -250,7 +251,7 @@ def run_id() -> str:
 
 def _who() -> dict[str, str]:
     """Whose undo it is: of a run, or of a bare `chaos run`."""
-    holder = os.environ.get(HOLDER_VARIABLE) or f"{os.environ.get('USER', 'drill')}@{os.uname().nodename}"
+    holder = os.environ.get(HOLDER_VARIABLE) or actor()
     _name, *run = holder.split(" ")
     return {"holder": holder, **dict(zip(("scenario", "run_id"), run, strict=False))}
 

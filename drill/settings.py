@@ -8,9 +8,9 @@ import os
 import re
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -29,8 +29,49 @@ FILE_VARIABLE = "DRILL_SETTINGS"
 DEFAULT_FILE = "drill.toml"
 
 T = TypeVar("T")
-_URL = r"^https?://[^\s/]+"
+_SECRET = re.compile(r"password|passphrase|secret|key\.pem$", re.IGNORECASE)
+"""In names of client settings of librdkafka that hold a secret themselves, and not the file that has it."""
 _BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+
+
+def _without_user(url: str) -> str:
+    if "@" in url:
+        raise ValueError(
+            "it has an `@`, as a URL with a password has, and a URL is in records and errors: take user and password "
+            "out, and name a Secret or a variable where this table takes one, else use ~/.netrc (in a path, @ is %40)"
+        )
+    return url
+
+
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+"), AfterValidator(_without_user)]
+"""Of HTTP, and without a password: it is shown."""
+
+
+class SecretKey(BaseModel):
+    """Where a Kubernetes Secret holds a value; the value itself is in no settings file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    key: str = "password"
+    namespace: str | None = Field(default=None, description="of the Secret; default: the system's own")
+
+
+class Elsewhere(BaseModel):
+    """Where a secret value is; the value itself is in no settings file, no log, no record and no report."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    env: str | None = Field(default=None, pattern=r"^[A-Za-z_]\w*$", description="name of an environment variable")
+    secret: SecretKey | None = Field(default=None, description="a Kubernetes Secret; its namespace must be given")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.env is None) is (self.secret is None):
+            raise ValueError("it is in one place: give either `env` or `secret`")
+        if self.secret is not None and self.secret.namespace is None:
+            raise ValueError("the Secret's namespace is missing: secret = {name = ..., key = ..., namespace = ...}")
+        return self
 
 
 class KafkaTarget(BaseModel):
@@ -39,7 +80,7 @@ class KafkaTarget(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     bootstrap: str = Field(
-        pattern=r"^[^\s,]+:\d+(,[^\s,]+:\d+)*$",
+        pattern=r"^[^\s,@]+:\d+(,[^\s,@]+:\d+)*$",
         description="bootstrap servers as seen from where drill runs, host:port[,host:port]",
     )
     namespace: str = "kafka"
@@ -54,17 +95,28 @@ class KafkaTarget(BaseModel):
     )
     container: str = Field(default="kafka", description="container that runs the broker")
     process: str = Field(default="kafka.Kafka", description="text in the broker's command line, as `pgrep -f` finds it")
-    client: dict[str, str] = Field(default={}, description="more client settings (security.protocol, sasl.*, ssl.*)")
+    client: dict[str, str] = Field(
+        default={}, description="more client settings (security.protocol, sasl.*, ssl.*), none of them secret"
+    )
+    client_secrets: dict[str, Elsewhere] = Field(
+        default={}, description="where the secret client settings are (sasl.password, ssl.key.password)"
+    )
 
+    @field_validator("client")
+    @classmethod
+    def _none_is_secret(cls, client: dict[str, str]) -> dict[str, str]:
+        if secret := sorted(name for name in client if _SECRET.search(name)):
+            raise ValueError(
+                f"a secret has no place here: say in client_secrets where it is "
+                f'(client_secrets = {{"{secret[0]}" = {{env = "NAME"}}}}): {", ".join(secret)}'
+            )
+        return client
 
-class SecretKey(BaseModel):
-    """Where a Kubernetes Secret holds a value; the value itself is in no settings file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    key: str = "password"
-    namespace: str | None = Field(default=None, description="of the Secret; default: the system's own")
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if twice := sorted(self.client.keys() & self.client_secrets.keys()):
+            raise ValueError(f"both client and client_secrets have {', '.join(twice)}")
+        return self
 
 
 class PostgresTarget(BaseModel):
@@ -109,9 +161,7 @@ class DolphinSchedulerTarget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: str = Field(
-        pattern=_URL, description="of its API as seen from where drill runs: http://host:port/dolphinscheduler"
-    )
+    url: Url = Field(description="of its API as seen from where drill runs: http://host:port/dolphinscheduler")
     user: str = "admin"
     password: SecretKey | None = Field(
         default=None, description="default: the variable DRILL_DOLPHINSCHEDULER_PASSWORD"
@@ -128,7 +178,7 @@ class PrometheusTarget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: str = Field(pattern=_URL, description="as seen from where drill runs: http://host:9090")
+    url: Url = Field(description="as seen from where drill runs: http://host:9090")
 
 
 class TrinoTarget(BaseModel):
@@ -136,7 +186,7 @@ class TrinoTarget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    url: str = Field(pattern=_URL, description="of its coordinator as seen from where drill runs: http://host:8080")
+    url: Url = Field(description="of its coordinator as seen from where drill runs: http://host:8080")
     user: str = "drill"
     catalog: str = Field(default="iceberg", pattern=r"^[a-z_][a-z0-9_]*$", description="an Iceberg catalog")
     schema_: str = Field(
@@ -152,8 +202,8 @@ class ObjectStoreTarget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    endpoint: str | None = Field(
-        default=None, pattern=_URL, description="of the S3 API as seen from where drill runs; default: AWS itself"
+    endpoint: Url | None = Field(
+        default=None, description="of the S3 API as seen from where drill runs; default: AWS itself"
     )
     region: str = "us-east-1"
     bucket: str = Field(pattern=_BUCKET, description="where Velero puts its backups")
@@ -183,7 +233,9 @@ class PublishTarget(ObjectStoreTarget):
         description="what all names begin with; nothing outside of it is ever deleted",
     )
     keep_days: int = Field(
-        default=400, ge=1, description="older runs are deleted when another is published, but the newest of a scenario"
+        default=400,
+        ge=1,
+        description="older runs are deleted when another is published, but the newest of a scenario and context",
     )
 
 
@@ -224,23 +276,6 @@ class VeleroTarget(BaseModel):
         return patterns
 
 
-class Elsewhere(BaseModel):
-    """Where a secret value is; the value itself is in no settings file, no log, no record and no report."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    env: str | None = Field(default=None, pattern=r"^[A-Za-z_]\w*$", description="name of an environment variable")
-    secret: SecretKey | None = Field(default=None, description="a Kubernetes Secret; its namespace must be given")
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if (self.env is None) is (self.secret is None):
-            raise ValueError("it is in one place: give either `env` or `secret`")
-        if self.secret is not None and self.secret.namespace is None:
-            raise ValueError("the Secret's namespace is missing: secret = {name = ..., key = ..., namespace = ...}")
-        return self
-
-
 class SlackNotice(BaseModel):
     """A channel in Slack, by its incoming webhook."""
 
@@ -263,7 +298,7 @@ class GrafanaNotice(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: str = Field(pattern=_URL, description="of Grafana, as seen from where drill runs")
+    url: Url = Field(description="of Grafana, as seen from where drill runs")
     token: Elsewhere = Field(description="where the token of a service account is that may write annotations")
     dashboard: str | None = Field(default=None, description="uid of the one dashboard that shows them; default: all")
     tags: tuple[str, ...] = ("drill",)
@@ -280,9 +315,8 @@ class Notify(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    link: str | None = Field(
+    link: Url | None = Field(
         default=None,
-        pattern=_URL,
         description="where a run's report will be, with {scenario} and {run} in it; default: its path here",
     )
     slack: SlackNotice | None = None

@@ -6,9 +6,9 @@ told: its age is `time() - drill_last_run_timestamp_seconds`. What was not measu
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge, push_to_gateway
@@ -16,15 +16,14 @@ from prometheus_client.openmetrics.exposition import generate_latest
 
 from drill import clock
 from drill.errors import DrillError, RecordIncompleteError
-from drill.ledger import account, ledgers
+from drill.object_store import ObjectStore
 from drill.record import Event, RunRecord
+from drill.settings import PublishTarget
 from drill.verdicts import Outcome
-from recovery import timeline
-from recovery.restores import times
+from reports import published
+from reports._figures import Figures, figures
 
 JOB = "drill"
-_OF_LOSSES = {"no-acked-record-lost", "drain-complete", "accounting-adds-up"}
-"""Checks without which nobody knows what was lost."""
 
 
 class PushError(DrillError):
@@ -35,35 +34,70 @@ class PushError(DrillError):
 class Past:
     """A run of which metrics tell."""
 
-    record: RunRecord
     scenario: str
     context: str
     began: float
     """Epoch seconds."""
     outcome: Outcome
     """Inconclusive where it was not judged, or is no longer what was judged."""
+    figures: Callable[[], Figures]
+    """Worked out for the newest runs only: it takes a while from a record."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The figures of one run; None: not measured."""
+class Known:
+    """What is known of the drills in one place."""
 
-    seconds: float | None = None
-    rto: float | None = None
-    rpo: float | None = None
-    outage: float | None = None
-    lost: int | None = None
+    runs: tuple[Past, ...]
+    unreadable: int
+    """Runs that hold no readable record."""
+
+    def of(self, context: str) -> "Known":
+        """The same of one context; whose the unreadable runs were is not known, so that they are told of each."""
+        return replace(self, runs=tuple(each for each in self.runs if each.context == context))
 
 
-def metrics(runs: Path, expected: Sequence[str] = (), context: str = "") -> CollectorRegistry:
-    """The metrics of all run records below `runs`.
+def of_folder(runs: Path) -> Known:
+    """What the records below a folder tell."""
+    found: list[Past] = []
+    unreadable = 0
+    for file in sorted(runs.glob("*/*/scenario.yaml")):
+        record = RunRecord(file.parent)
+        try:
+            began = _started(record)
+            scenario, context = str(began.data["scenario"]), str(began.data["context"])
+        except (RecordIncompleteError, KeyError):
+            unreadable += 1
+            continue
+        found.append(Past(scenario, context, began.t, _outcome(record), partial(figures, record)))
+    return Known(tuple(found), unreadable)
+
+
+def of_bucket(store: ObjectStore, target: PublishTarget) -> Known:
+    """What the runs that were published tell, of all contexts, as they were when they were published.
+
+    Raises:
+        ObjectStoreError: the store refused or did not answer.
+    """
+    found = [told for _place, told in published.runs(store, target)]
+    readable = [each for each in found if each is not None]
+    return Known(
+        tuple(
+            Past(each.scenario, each.context, each.began, each.outcome, partial(_as_published, each))
+            for each in readable
+        ),
+        len(found) - len(readable),
+    )
+
+
+def metrics(known: Known, expected: Sequence[str] = (), context: str = "") -> CollectorRegistry:
+    """The metrics of all runs that are known.
 
     Args:
-        runs: the folder of run records.
+        known: the runs.
         expected: scenarios that are told although none was ever run: their last run was at 0, so that it is overdue.
         context: where those are expected.
     """
-    found, unreadable = _past(runs)
     registry = CollectorRegistry()
     where = ("scenario", "context")
     last = _gauge(registry, "last_run_timestamp_seconds", "When the scenario was begun last; 0: never.", where)
@@ -71,18 +105,24 @@ def metrics(runs: Path, expected: Sequence[str] = (), context: str = "") -> Coll
         registry, "last_pass_timestamp_seconds", "When a run that passed was begun last; 0: never.", where
     )
     outcome = _gauge(registry, "last_run_outcome", "1 for what the last run came to.", (*where, "outcome"))
-    count = _gauge(registry, "runs", "Runs in the folder of run records.", (*where, "outcome"))
-    figures = {
+    count = _gauge(registry, "runs", "Runs of which there is a record.", (*where, "outcome"))
+    gauges = {
         "seconds": _gauge(registry, "last_run_duration_seconds", "How long the last run took.", where),
         "rto": _gauge(registry, "last_run_rto_seconds", "Recovery time of the last run.", where),
         "rpo": _gauge(registry, "last_run_rpo_seconds", "Time of data that the last run cost.", where),
+        "rto_estimate": _gauge(
+            registry, "last_run_rto_estimate_seconds", "Recovery time, had the last restore been of a loss.", where
+        ),
+        "rpo_estimate": _gauge(
+            registry, "last_run_rpo_estimate_seconds", "Time of data, had the last restore been of a loss.", where
+        ),
         "outage": _gauge(registry, "last_run_client_outage_seconds", "Longest client outage of the last run.", where),
         "lost": _gauge(registry, "last_run_lost_records", "Acknowledged and lost in the last run.", where),
     }
-    known: dict[tuple[str, str], list[Past]] = {(each, context): [] for each in expected}
-    for each in found:
-        known.setdefault((each.scenario, each.context), []).append(each)
-    for labels, past in known.items():
+    told: dict[tuple[str, str], list[Past]] = {(each, context): [] for each in expected}
+    for each in known.runs:
+        told.setdefault((each.scenario, each.context), []).append(each)
+    for labels, past in told.items():
         newest = max(past, key=lambda each: each.began, default=None)
         last.labels(*labels).set(0 if newest is None else newest.began)
         last_pass.labels(*labels).set(max((each.began for each in past if each.outcome is Outcome.PASS), default=0))
@@ -90,10 +130,10 @@ def metrics(runs: Path, expected: Sequence[str] = (), context: str = "") -> Coll
             outcome.labels(*labels, end.value).set(newest is not None and newest.outcome is end)
             count.labels(*labels, end.value).set(sum(run.outcome is end for run in past))
         if newest is not None:
-            for name, value in vars(_measured(newest.record)).items():
+            for name, value in newest.figures():
                 if value is not None:
-                    figures[name].labels(*labels).set(value)
-    _gauge(registry, "unreadable_runs", "Folders that hold no readable run record.").set(unreadable)
+                    gauges[name].labels(*labels).set(value)
+    _gauge(registry, "unreadable_runs", "Runs that hold no readable record.").set(known.unreadable)
     _gauge(registry, "metrics_timestamp_seconds", "When these metrics were made.").set(clock.now())
     return registry
 
@@ -112,35 +152,42 @@ def write(registry: CollectorRegistry, path: Path) -> None:
     partial.replace(path)
 
 
-def push(registry: CollectorRegistry, gateway: str) -> None:
-    """Put them in place of what the Pushgateway has of us.
+def push(
+    known: Known, gateway: str, expected: Sequence[str] = (), context: str = "", instance: str | None = None
+) -> tuple[str, ...]:
+    """Push the metrics of each context as a group of its own, in place of what the Pushgateway has of that group.
+
+    A group is a context, so that who pushes for one cluster erases nothing of another.
+
+    Args:
+        known: the runs.
+        gateway: the Pushgateway's URL.
+        expected: as in `metrics`.
+        context: where those are expected.
+        instance: who pushes: a part of the group, where several push what they know of the same context.
+
+    Returns: the contexts that were pushed; none where there is nothing to tell.
 
     Raises:
         PushError: it did not take them.
     """
-    try:
-        push_to_gateway(gateway, JOB, registry, timeout=10)
-    except OSError as error:  # urllib's errors are some
-        raise PushError(f"the Pushgateway did not take the metrics: {error}") from error
+    contexts = tuple(sorted({each.context for each in known.runs} | ({context} if context else set())))
+    for each in contexts:
+        group = {"context": each} | ({"instance": instance} if instance else {})
+        found = metrics(known.of(each), expected if each == context else (), each)
+        try:
+            push_to_gateway(gateway, JOB, found, grouping_key=group, timeout=10)
+        except OSError as error:  # urllib's errors are some
+            raise PushError(f"the Pushgateway did not take the metrics of {each}: {error}") from error
+    return contexts
 
 
 def _gauge(registry: CollectorRegistry, name: str, meaning: str, labels: Sequence[str] = ()) -> Gauge:
     return Gauge(f"drill_{name}", meaning, labels, registry=registry)
 
 
-def _past(runs: Path) -> tuple[list[Past], int]:
-    found: list[Past] = []
-    unreadable = 0
-    for file in sorted(runs.glob("*/*/scenario.yaml")):
-        record = RunRecord(file.parent)
-        try:
-            began = _started(record)
-            scenario, context = str(began.data["scenario"]), str(began.data["context"])
-        except (RecordIncompleteError, KeyError):
-            unreadable += 1
-            continue
-        found.append(Past(record, scenario, context, began.t, _outcome(record)))
-    return found, unreadable
+def _as_published(run: published.Published) -> Figures:
+    return run.figures
 
 
 def _started(record: RunRecord) -> Event:
@@ -166,40 +213,3 @@ def _outcome(record: RunRecord) -> Outcome:
         return Outcome.INCONCLUSIVE if told is Outcome.PASS and record.altered_files() else told
     except (OSError, ValueError, KeyError, TypeError, RecordIncompleteError):
         return Outcome.INCONCLUSIVE
-
-
-def _measured(record: RunRecord) -> Measured:
-    """The figures that no check doubts: one that says why it can't tell is not to be overruled by a number."""
-    doubted = _doubted(record)
-    seconds = rto = rpo = outage = lost = None
-    with suppress(DrillError):
-        seconds = record.events[-1].t - record.first("run.started").t
-    with suppress(DrillError):
-        if record.objectives.rpo is not None:
-            instants = times(record)
-            return Measured(
-                seconds,
-                rto=None if "data-restored" in doubted else instants.rto,
-                rpo=None if "rpo" in doubted else instants.rpo,
-            )
-    if not doubted & _OF_LOSSES:
-        with suppress(DrillError):
-            lost = account(each for each in ledgers(record) if each.header.accounted).lost
-    with suppress(DrillError):
-        line = timeline(record)
-        outage = None if "client-outage" in doubted else line.outage
-        rto = None if doubted & {"client-outage", "rto"} else line.rto
-        if lost is not None:
-            # What was lost was sent at `rpo` before the fault, or after it; nothing lost has cost no time of data.
-            rpo = max(0.0, line.rpo) if line.rpo is not None else 0.0 if lost == 0 else None
-    return Measured(seconds, rto, rpo, outage, lost)
-
-
-def _doubted(record: RunRecord) -> set[str]:
-    """The checks that could not tell; all that matter where the run was not judged or was changed since."""
-    try:
-        if not record.altered_files():
-            return {each.check for each in record.verdicts if each.outcome is Outcome.INCONCLUSIVE}
-    except (DrillError, OSError, ValueError):  # not sealed, or not judged
-        pass
-    return {"client-outage", "rto", "rpo", "data-restored", *_OF_LOSSES}

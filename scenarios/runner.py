@@ -21,6 +21,7 @@ import yaml
 import experiments
 import recovery
 from drill import clock, lease, rollback
+from drill.actor import actor
 from drill.cluster import Cluster
 from drill.errors import DrillError, InterruptedEarlyError, RecordIncompleteError
 from drill.exits import ExitCode
@@ -57,7 +58,7 @@ class ExperimentFailedError(DrillError):
 
 
 class Witness(Protocol):
-    """Follows a run from outside, by its record; what it does must neither raise nor block."""
+    """Follows a run from outside, by its record; what it does must not block, and where it raises the drill goes on."""
 
     def opened(self, record: RunRecord) -> None:
         """The record is there, and its time line begins."""
@@ -112,7 +113,7 @@ def run(
     guard(drill.scenario, settings)
     cluster = Cluster.connect(settings)
     run_id = secrets.token_hex(8)
-    holder = f"{os.environ.get('USER', 'drill')}@{os.uname().nodename} {drill.scenario.name} {run_id}"
+    holder = f"{actor()} {drill.scenario.name} {run_id}"
     with Interruption() as interruption, ExitStack() as timing:
         try:
             with lease.held(cluster.coordination, settings.target.lease_namespace, holder, interruption.from_thread):
@@ -216,7 +217,7 @@ class _Runner:
             "runner", "run.started", run_id=self.run_id, scenario=self.scenario.name, context=self.settings.context
         )
         for each in self.witnesses:
-            each.opened(self.record)
+            self._tell(each, lambda witness: witness.opened(self.record))
 
     def _preflight(self) -> tuple[str, ...]:
         with self._phase("preflight"):
@@ -361,7 +362,7 @@ class _Runner:
             self.say(f"ROLLBACK FAILED: {failure}")
         self.record.emit("runner", "run.finished")
         for each in self.witnesses:
-            each.closing()
+            self._tell(each, lambda witness: witness.closing())
         self.record.seal(
             facts(
                 self.cluster,
@@ -373,6 +374,19 @@ class _Runner:
                 seed=self.seed,
             )
         )
+
+    def _tell(self, witness: Witness, what: Callable[[Witness], None]) -> None:
+        """Let a witness know; one that breaks is told of, and stops no drill."""
+        try:
+            what(witness)
+        except Exception as error:  # noqa: BLE001 - whatever it is; without its text, which may hold a secret
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            name, where = (
+                type(witness).__name__,
+                f"{type(error).__name__} in {at.name}, line {at.lineno} of {at.filename}",
+            )
+            self.record.emit("runner", "witness.failed", witness=name, error=where)
+            self.say(f"{name} broke, and the drill goes on without it: {where}")
 
     # -- small parts -------------------------------------------------------------------------------------------------
 

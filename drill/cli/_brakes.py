@@ -1,6 +1,5 @@
 """`drill abort`, `drill rollback`, `drill freeze`, `drill unfreeze`: what stops drills, from any machine."""
 
-import getpass
 import os
 import time
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from drill.actor import actor
 from drill.cli._common import Context, Kubeconfig, configure_logging, leave, say, settings
 from drill.errors import RefusedError, UsageError
 from drill.exits import ExitCode
@@ -58,7 +58,7 @@ def abort(
     if not seen.running:
         raise UsageError(f"no drill is running on {chosen.context}{_dead(seen)}")
     holder = str(seen.holder)
-    lease.ask_to_abort(cluster, where, holder, _me(), reason)
+    lease.ask_to_abort(cluster, where, holder, actor(), reason)
     say(f"asked {holder} to stop")
     if no_wait:
         leave(ExitCode.PASS)
@@ -129,7 +129,7 @@ def freeze(
     from drill import lease  # noqa: PLC0415 - lazy
 
     chosen, cluster = _connect(context, kubeconfig)
-    lease.freeze(cluster, chosen.target.lease_namespace, f"{reason} ({_me()})")
+    lease.freeze(cluster, chosen.target.lease_namespace, f"{reason} ({actor()})")
     typer.echo(f"drills are frozen on {chosen.context}: {reason}")
     leave(ExitCode.PASS)
 
@@ -189,7 +189,3 @@ def _dead(seen: "Notice") -> str:
     if not seen.holder:
         return ""
     return f"; {seen.holder} did not release it and is dead: `drill rollback` undoes what it has left"
-
-
-def _me() -> str:
-    return f"{getpass.getuser()}@{os.uname().nodename}"

@@ -26,7 +26,7 @@ def publish(
     Example: drill publish runs/broker-kill/20261123T060000Z --context staging
 
     The bucket is `[contexts.<name>.publish]` in drill.toml. A run that is half there is not listed; the newest run of
-    a scenario is never deleted, and nothing that is not named as runs are.
+    a scenario on a context is never deleted, and nothing that is not named as runs are.
     """
     configure_logging(verbose=False)
     from drill.object_store import ObjectStore  # noqa: PLC0415 - lazy

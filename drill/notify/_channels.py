@@ -1,7 +1,6 @@
 """The channels: how each says a message, once; retrying is the sender's."""
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -10,8 +9,8 @@ from typing import Protocol
 from kubernetes.client import ApiException
 from urllib3.exceptions import HTTPError
 
+from drill import elsewhere
 from drill.cluster import Cluster
-from drill.errors import UsageError
 from drill.notify import signature
 from drill.notify._http import TIMEOUT, NotSentError, send
 from drill.notify._messages import Message
@@ -168,15 +167,7 @@ def channels(settings: Settings, connect: Callable[[], Cluster]) -> Iterator[Cha
 
 
 def _value(place: Elsewhere, field: str, settings: Settings, connect: Callable[[], Cluster]) -> str:
-    if place.secret is not None:
-        return connect().secret(str(place.secret.namespace), place.secret.name, place.secret.key).strip()
-    value = os.environ.get(str(place.env), "").strip()
-    if not value:
-        raise UsageError(
-            f"contexts.{settings.context}.notify.{field}: the environment variable {place.env} is not set: "
-            "set it, or take this channel out of the settings"
-        )
-    return value
+    return elsewhere.value(place, f"contexts.{settings.context}.notify.{field}", connect)
 
 
 def _escaped(text: str) -> str:

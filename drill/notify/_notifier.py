@@ -1,8 +1,6 @@
 """Follows a run and tells of it, beside it."""
 
 import contextlib
-import getpass
-import os
 import queue
 import threading
 import time
@@ -13,6 +11,7 @@ from typing import Any
 import stamina
 
 from drill import clock
+from drill.actor import actor
 from drill.cluster import Cluster, Permission
 from drill.news import News
 from drill.notify._channels import Channel, channels
@@ -139,18 +138,16 @@ class Notifier:
         started = record.first("run.started")
         self._origin = Origin(*(str(started.data[name]) for name in ("scenario", "context", "run_id")))
         self._senders = tuple(_Sender(each, self._tell) for each in self._channels)
-        who = f"{getpass.getuser()}@{os.uname().nodename}"
-        self._put(self._origin.message("started", started.t, f"{self._origin.scenario} is begun by {who}"))
+        self._put(self._origin.message("started", started.t, f"{self._origin.scenario} is begun by {actor()}"))
         self._thread = threading.Thread(target=self._follow, args=(News(record),), name="notify", daemon=True)
         self._thread.start()
 
     def closing(self) -> None:
         """From here on results are kept until the record is sealed and may be amended."""
-        if self._thread is None:
-            return
-        self._over.set()
-        self._thread.join()
-        self._thread = None
+        if self._thread is not None:
+            self._over.set()
+            self._thread.join()
+            self._thread = None
         with self._lock:
             self._sealed = True
 

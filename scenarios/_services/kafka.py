@@ -19,10 +19,11 @@ class Kafka:
 
     name = "kafka"
 
-    permissions: tuple[Permission, ...] = ()
-
     def __init__(self, settings: Settings, scenario: Scenario) -> None:
         self._target = settings.kafka
+        places = (each.secret for each in self._target.client_secrets.values())
+        secrets = {(str(each.namespace), each.name) for each in places if each}
+        self.permissions = tuple(Permission("get", "secrets", where, name=name) for where, name in sorted(secrets))
         self._topic = next((each.topic for each in scenario.load if isinstance(each, LoadPlan)), None)
 
     def look(self, drill: "Drill") -> Looked:
@@ -62,7 +63,7 @@ class Kafka:
         return {} if self._topic is None else {"topic-settings": kafka.topic_settings(self._target, self._topic)}
 
     def configuration(self) -> dict[str, Any]:
-        """Of the client only the names of its settings."""
+        """Of the client only the names of its settings; of its secrets where they are."""
         return {**self._target.model_dump(exclude={"client"}), "client": sorted(self._target.client)}
 
 

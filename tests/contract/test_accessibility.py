@@ -60,7 +60,7 @@ def history(runs: Sequence[RunRecord], into: Path) -> Path:
     with mock_aws():
         store = ObjectStore(target, object_store.client(target, "a", "b"))
         store.s3.create_bucket(Bucket="reports")
-        store.put("drills/2025/06/14/node-loss/20250614T000000Z/run.json", b"{}", "application/json")
+        store.put("drills/2025/06/14/node-loss/lab/20250614T000000Z/run.json", b"{}", "application/json")
         for each in runs:
             published.publish(each, store, target)
         into.write_bytes(store.read("drills/index.html"))

@@ -1,5 +1,10 @@
 """The manifests of scheduled drills: one at a time, never repeated by themselves, with the least that they need."""
 
+import os
+import shutil
+import signal
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +44,50 @@ def test_a_schedule_runs_its_scenario_once_and_has_time_to_undo(path: Path) -> N
     assert pod["terminationGracePeriodSeconds"] >= 120, "90 s for the undo, and the drain"
     (args,) = pod["containers"][0]["args"]
     assert f"drill run {scenario.name} " in args
+
+
+STAND_IN = """#!/bin/sh
+# What `drill` does when it is told to end: it undoes for a while, and then leaves its record and 130.
+case "$3" in
+run) trap 'sleep 0.5; echo undone >>told; mkdir -p runs/$4/20261123T060000Z; exit 130' TERM
+     echo begun >>told
+     for each in $(seq 400); do sleep 0.05; done ;;
+publish) echo "published $4" >>told ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("path", SCHEDULES, ids=lambda path: path.stem)
+def test_a_schedule_that_is_told_to_end_undoes_and_publishes(path: Path, tmp_path: Path) -> None:
+    """As the kubelet tells it, by SIGTERM to the container's first process: the shell of the script outlives it."""
+    (container,) = _cronjob(path)["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    (script,) = container["args"]
+    tini, shell = container["command"][:3], container["command"][3:]
+    assert tini == ["/usr/bin/tini", "-g", "--"]
+    found = shutil.which("tini")
+    stand_in = tmp_path / "python3"
+    stand_in.write_text(STAND_IN)
+    stand_in.chmod(0o755)
+    job = subprocess.Popen(
+        [*([found, *tini[1:]] if found else []), *shell, script.replace("/runs", "runs")],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        process_group=0,
+    )
+    told = tmp_path / "told"
+    try:
+        deadline = time.monotonic() + 10
+        while not told.exists():
+            assert time.monotonic() < deadline, "it did not begin"
+            time.sleep(0.02)
+        # With -g tini tells its child's group; where there is no tini, that is done here.
+        (os.kill if found else os.killpg)(job.pid, signal.SIGTERM)
+        assert job.wait(10) == 130
+    finally:
+        job.kill()
+        job.wait()
+    run = f"runs/{path.stem}/20261123T060000Z/"
+    assert told.read_text().splitlines() == ["begun", "undone", f"published {run}"]
 
 
 @pytest.mark.parametrize("path", SCHEDULES, ids=lambda path: path.stem)

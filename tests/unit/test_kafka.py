@@ -1,12 +1,17 @@
 """Reading the state of a Kafka cluster."""
 
+import json
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
 from drill import kafka
+from drill.errors import UsageError
 from drill.kafka import KafkaState, Partition
-from drill.settings import KafkaTarget
+from drill.settings import ContextSettings, Elsewhere, KafkaTarget, SecretKey, Settings
+from scenarios import reader
+from scenarios._services.kafka import Kafka
 
 STATE = KafkaState(
     brokers={1: "b:9092", 0: "a:9092"},
@@ -55,6 +60,49 @@ def test_client_config_lets_the_settings_and_the_caller_add() -> None:
         "security.protocol": "SSL",
         "linger.ms": 5,
     }
+
+
+def test_a_secret_reaches_the_client_and_nothing_that_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record has where it is, as it has the names of the other settings."""
+    target = KafkaTarget(
+        bootstrap="a:1",
+        client={"sasl.username": "ops"},
+        client_secrets={"sasl.password": Elsewhere(env="KAFKA_PASSWORD")},
+    )
+    with pytest.raises(UsageError, match=r"kafka\.client_secrets\.sasl\.password.*KAFKA_PASSWORD is not set"):
+        kafka.client_config(target)
+    monkeypatch.setenv("KAFKA_PASSWORD", "hunter2")
+    assert kafka.client_config(target)["sasl.password"] == "hunter2"
+    chosen = Settings(context="a", contexts={"a": ContextSettings(kafka=target)})
+    service = Kafka(chosen, reader.read(reader.find("broker-kill")).scenario)
+    told = json.dumps(service.configuration())
+    assert "KAFKA_PASSWORD" in told
+    assert "sasl.username" in told
+    assert "ops" not in told
+    assert "hunter2" not in told + repr(target) + repr(chosen)
+    assert service.permissions == ()
+
+
+def test_a_secret_in_the_cluster_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients are also made while the cluster is broken; of another context it is another."""
+    place = SecretKey(name="kafka-user", key="password", namespace="kafka")
+    target = KafkaTarget(bootstrap="a:1", client_secrets={"sasl.password": Elsewhere(secret=place)})
+    asked: list[tuple[str, ...]] = []
+
+    def secret(*where: str) -> str:
+        asked.append(where)
+        return f"hunter{len(asked)}\n"
+
+    monkeypatch.setattr("drill.cluster.Cluster.connect", lambda _settings: SimpleNamespace(secret=secret))
+    monkeypatch.setattr("drill.settings.load", lambda: Settings(context="here", contexts={}))
+    for _ in range(2):
+        assert kafka.client_config(target)["sasl.password"] == "hunter1"
+    assert asked == [("kafka", "kafka-user", "password")]
+    monkeypatch.setattr("drill.settings.load", lambda: Settings(context="there", contexts={}))
+    assert kafka.client_config(target)["sasl.password"] == "hunter2"
+    chosen = Settings(context="a", contexts={"a": ContextSettings(kafka=target)})
+    service = Kafka(chosen, reader.read(reader.find("broker-kill")).scenario)
+    assert [str(each) for each in service.permissions] == ["get secrets kafka-user in kafka"]
 
 
 def test_describe_reads_brokers_and_partitions(mock_cluster: KafkaTarget) -> None:

@@ -1,5 +1,6 @@
 """Metrics of the drills: what Prometheus is told, what it is not, and alerts that fire by them."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,17 +11,23 @@ from pathlib import Path
 
 import pytest
 import yaml
+from moto import mock_aws
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
+from drill import object_store
 from drill.cli import app
-from drill.errors import DrillError
+from drill.errors import DrillError, UsageError
+from drill.object_store import ObjectStore
 from drill.record import RunRecord
+from drill.settings import PublishTarget
 from drill.verdicts import Outcome
-from reports import conclude, metrics
+from reports import conclude, metrics, published
 from tests.unit.records import build_record
+from tests.unit.restores import restore_record
 
 RULES = Path(__file__).parents[2] / "docs" / "alerts" / "drill.rules.yaml"
+PUBLISHED = PublishTarget(bucket="reports", keep_days=99_999)
 WHERE = {"scenario": "broker-kill-leader", "context": "lab"}
 
 
@@ -30,11 +37,11 @@ def _judged(runs: Path, **changed: object) -> RunRecord:
     return RunRecord(record.path)
 
 
-def _samples(runs: Path, expected: tuple[str, ...] = ()) -> dict[str, dict[tuple[str, ...], float]]:
+def _samples(runs: Path | metrics.Known, expected: tuple[str, ...] = ()) -> dict[str, dict[tuple[str, ...], float]]:
     """By name, and by the values of its labels in the order of their names."""
     found: dict[str, dict[tuple[str, ...], float]] = {}
     parsed = text_string_to_metric_families(  # type: ignore[no-untyped-call]
-        metrics.text(metrics.metrics(runs, expected, "lab"))
+        metrics.text(metrics.metrics(metrics.of_folder(runs) if isinstance(runs, Path) else runs, expected, "lab"))
     )
     for family in parsed:
         for sample in family.samples:
@@ -158,9 +165,9 @@ def test_the_file_is_whole_and_the_collector_may_read_it(tmp_path: Path) -> None
 def test_without_a_file_it_is_data(tmp_path: Path) -> None:
     """On stdout."""
     _judged(tmp_path)
-    done = CliRunner().invoke(app, ["metrics", str(tmp_path), "--expect", "node-loss"])
+    done = CliRunner().invoke(app, ["metrics", str(tmp_path), "--expect", "node-loss", "--context", "lab"])
     assert done.exit_code == 0, done.output
-    assert 'drill_last_run_timestamp_seconds{context="",scenario="node-loss"} 0.0' in done.stdout
+    assert 'drill_last_run_timestamp_seconds{context="lab",scenario="node-loss"} 0.0' in done.stdout
 
 
 @pytest.fixture
@@ -193,19 +200,122 @@ def test_a_pushgateway_gets_them(
     monkeypatch.setenv("no_proxy", "*")
     url, got, answers = gateway
     _judged(tmp_path)
-    metrics.push(metrics.metrics(tmp_path), url)
+    assert metrics.push(metrics.of_folder(tmp_path), url) == ("drill-lab",)
     ((method, path, body),) = got
-    assert (method, path) == ("PUT", "/metrics/job/drill")
+    assert (method, path) == ("PUT", "/metrics/job/drill/context/drill-lab")
     assert b"drill_last_run_outcome" in body
     answers.append(400)
     with pytest.raises(DrillError, match="did not take"):
-        metrics.push(metrics.metrics(tmp_path), url)
+        metrics.push(metrics.of_folder(tmp_path), url)
 
 
-@pytest.mark.parametrize("given", [["nowhere"], [".", "--push", "gateway:9091"], [".", "-o", "nowhere/drill.prom"]])
+def test_who_pushes_for_one_context_erases_nothing_of_another(
+    tmp_path: Path, gateway: tuple[str, list[tuple[str, str, bytes]], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A group for each context, with its series only: the Pushgateway would write a group's context over them."""
+    monkeypatch.setenv("no_proxy", "*")
+    url, got, _answers = gateway
+    _judged(tmp_path)
+    known = metrics.of_folder(tmp_path)
+    assert metrics.push(known, url, ("node-loss",), "staging", "ci/1") == ("drill-lab", "staging")
+    told = {path: body.decode() for _method, path, body in got}
+    assert [path.split("/")[5] for path in told] == ["drill-lab", "staging"]
+    assert all("/instance@base64/" in path for path in told)
+    lab, staging = told.values()
+    assert 'context="staging"' not in lab
+    assert 'context="drill-lab"' not in staging
+    assert 'drill_last_run_timestamp_seconds{context="staging",scenario="node-loss"} 0.0' in staging
+    assert metrics.push(metrics.Known((), 0), url) == ()
+
+
+def test_a_restore_that_nothing_was_lost_for_tells_estimates(tmp_path: Path) -> None:
+    """By names of their own: nothing was measured."""
+    conclude(restore_record(tmp_path, scratch=True))
+    told = _samples(tmp_path)
+    assert list(told["last_run_rpo_estimate_seconds"].values()) == [pytest.approx(72_020, abs=60)]
+    assert list(told["last_run_rto_estimate_seconds"].values()) == [pytest.approx(34, abs=15)]
+    assert not {"last_run_rto_seconds", "last_run_rpo_seconds"} & told.keys()
+
+
+def test_a_restore_of_what_was_lost_tells_what_was_measured(tmp_path: Path) -> None:
+    """From the disaster on."""
+    conclude(restore_record(tmp_path))
+    told = _samples(tmp_path)
+    assert list(told["last_run_rto_seconds"].values()) == [pytest.approx(48, abs=1)]
+    assert list(told["last_run_rpo_seconds"].values()) == [pytest.approx(20, abs=1)]
+    assert not {"last_run_rto_estimate_seconds", "last_run_rpo_estimate_seconds"} & told.keys()
+
+
+def test_data_that_did_not_come_back_has_no_recovery_time(tmp_path: Path) -> None:
+    """However soon it was proven to be lost."""
+    record = restore_record(tmp_path, spoil=lambda pieces: pieces["found"].update(markers={"kong": {"a": "1"}}))
+    conclude(record)
+    assert [each.outcome for each in RunRecord(record.path).verdicts if each.check == "markers-kept"] == ["fail"]
+    told = _samples(tmp_path)
+    assert "last_run_rto_seconds" not in told
+    assert "last_run_rpo_seconds" in told
+
+
+# -- runs that were published ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ObjectStore]:
+    """An empty one, which the context `drill-lab` publishes to."""
+    file = tmp_path / "drill.toml"
+    file.write_text('[contexts.drill-lab.publish]\nbucket = "reports"\nkeep_days = 99999\n')
+    for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "DRILL_SETTINGS": str(file)}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    with mock_aws():
+        s3 = object_store.client(PUBLISHED, "a", "b")
+        s3.create_bucket(Bucket="reports")
+        yield ObjectStore(PUBLISHED, s3)
+
+
+def test_what_was_published_tells_as_the_records_do(tmp_path: Path, bucket: ObjectStore) -> None:
+    """The records themselves may be gone; what can't be read is counted."""
+    runs = tmp_path / "runs"
+    record = _judged(runs, lost=range(4_900, 4_910))
+    published.publish(record, bucket, PUBLISHED)
+    as_records = _samples(runs)
+    shutil.rmtree(runs)
+    bucket.put("drills/2025/06/14/node-loss/lab/20250614T000000Z/run.json", b"{}", "application/json")
+    as_published = _samples(metrics.of_bucket(bucket, PUBLISHED))
+    assert as_published.pop("unreadable_runs") == {(): 1}
+    for each in (as_records, as_published):
+        each.pop("metrics_timestamp_seconds")
+    as_records.pop("unreadable_runs")
+    assert as_published == as_records
+    assert list(as_published["last_run_lost_records"].values()) == [10]
+
+
+def test_the_command_tells_of_the_bucket(tmp_path: Path, bucket: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no folder of records, as in a CronJob of its own."""
+    monkeypatch.chdir(tmp_path)
+    published.publish(_judged(tmp_path / "elsewhere"), bucket, PUBLISHED)
+    given = ["metrics", "--published", "--context", "drill-lab", "--expect", "node-loss"]
+    done = CliRunner().invoke(app, given)
+    assert done.exit_code == 0, done.output
+    assert 'drill_last_run_outcome{context="drill-lab",outcome="pass",scenario="broker-kill-leader"} 1.0' in done.stdout
+    assert 'drill_last_run_timestamp_seconds{context="drill-lab",scenario="node-loss"} 0.0' in done.stdout
+    assert isinstance(CliRunner().invoke(app, [*given, "elsewhere"]).exception, UsageError)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["nowhere"],
+        [".", "--push", "gateway:9091"],
+        [".", "-o", "nowhere/drill.prom"],
+        [".", "--expect", "node-loss"],
+        [".", "--instance", "ci"],
+    ],
+)
 def test_what_can_not_be_meant_is_bad_usage(given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything is read."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DRILL_CONTEXT", raising=False)
     assert isinstance(CliRunner().invoke(app, ["metrics", *given]).exception, DrillError)
 
 

@@ -73,3 +73,56 @@ def test_a_mistake_names_file_and_field(file: Path) -> None:
         settings.load()
     assert [mistake.field for mistake in caught.value.mistakes] == ["contexts.a.drilable", "contexts.b.namespaces"]
     assert {mistake.file for mistake in caught.value.mistakes} == {str(file)}
+
+
+@pytest.mark.parametrize(
+    ("table", "field"),
+    [
+        ('prometheus = { url = "http://ops:hunter2@prometheus:9090" }', "prometheus.url"),
+        ('prometheus = { url = "http://ops:hun/ter2@prometheus:9090" }', "prometheus.url"),
+        ('dolphinscheduler = { url = "http://ops:hunter2@ds:12345/dolphinscheduler" }', "dolphinscheduler.url"),
+        ('trino = { url = "https://hunter2@trino:8080" }', "trino.url"),
+        ('object_store = { bucket = "velero", endpoint = "http://ops:hunter2@minio:9000" }', "object_store.endpoint"),
+        ('publish = { bucket = "drills", endpoint = "http://ops:hunter2@minio:9000" }', "publish.endpoint"),
+        ('notify = { link = "https://ops:hunter2@reports/{run}" }', "notify.link"),
+        (
+            'notify = { grafana = { url = "https://ops:hunter2@grafana", token = { env = "TOKEN" } } }',
+            "notify.grafana.url",
+        ),
+        ('kafka = { bootstrap = "ops:hunter2@kafka:9092" }', "kafka.bootstrap"),
+        ('kafka = { bootstrap = "a:1", client = { "sasl.password" = "hunter2" } }', "kafka.client"),
+        ('kafka = { bootstrap = "a:1", client = { "ssl.key.pem" = "hunter2" } }', "kafka.client"),
+        ('kafka = { bootstrap = "a:1", client = { "sasl.oauthbearer.client.secret" = "hunter2" } }', "kafka.client"),
+    ],
+)
+def test_a_password_is_refused_where_it_would_be_shown(file: Path, table: str, field: str) -> None:
+    """By the field, with what to do instead, and without saying it once more."""
+    file.write_text(f"[contexts.a]\n{table}\n")
+    with pytest.raises(InputError) as caught:
+        settings.load()
+    assert [mistake.field for mistake in caught.value.mistakes] == [f"contexts.a.{field}"]
+    assert "ter2" not in str(caught.value)
+
+
+def test_what_is_refused_says_where_a_secret_belongs(file: Path) -> None:
+    """In words that can be followed."""
+    file.write_text(
+        '[contexts.a.kafka]\nbootstrap = "a:1"\nclient = { "sasl.password" = "x", "sasl.username" = "y" }\n'
+    )
+    with pytest.raises(InputError, match=r'client_secrets = \{"sasl.password" = \{env = "NAME"\}\}'):
+        settings.load()
+    file.write_text(
+        '[contexts.a.kafka]\nbootstrap = "a:1"\nclient = { "sasl.username" = "y", "ssl.certificate.pem" = "public" }\n'
+        'client_secrets = { "sasl.password" = { env = "NAME" } }\n'
+    )
+    assert settings.load(context="a").kafka.client_secrets["sasl.password"].env == "NAME"
+
+
+def test_a_client_setting_is_given_once(file: Path) -> None:
+    """Otherwise one of the two would not be meant."""
+    file.write_text(
+        '[contexts.a.kafka]\nbootstrap = "a:1"\nclient = { "sasl.username" = "y" }\n'
+        'client_secrets = { "sasl.username" = { env = "NAME" } }\n'
+    )
+    with pytest.raises(InputError, match=r"both client and client_secrets have sasl\.username"):
+        settings.load()
