@@ -9,14 +9,10 @@ from drill.ledger import account, ledgers
 from drill.record import RunRecord
 from drill.verdicts import Outcome
 from recovery import timeline
-from recovery.restores import OF_KAFKA, times
+from recovery.restores import times
 
 _OF_LOSSES = {"no-acked-record-lost", "drain-complete", "accounting-adds-up"}
 """Checks without which nobody knows what was lost."""
-_OF_RESTORED = {"markers-kept", "mutations-gone", "tables-as-backed-up", "systems-as-backed-up"} | {
-    each.name for each in OF_KAFKA
-}
-"""Checks of restored data: where one does not pass, what came back is not the data, however soon it came."""
 
 
 class Figures(BaseModel):
@@ -67,10 +63,8 @@ def figures(record: RunRecord) -> Figures:
 
 def _of_restore(record: RunRecord, seconds: float | None, doubted: set[str]) -> Figures:
     instants = times(record)
-    back = "data-restored" not in doubted and not any(
-        each.check in _OF_RESTORED and each.outcome is not Outcome.PASS for each in record.verdicts
-    )
-    rto, rpo = instants.rto if back else None, instants.rpo if "rpo" not in doubted else None
+    rto = instants.rto if "data-restored" not in doubted else None
+    rpo = instants.rpo if "rpo" not in doubted else None
     if instants.estimated:
         return Figures(seconds=seconds, rto_estimate=rto, rpo_estimate=rpo)
     return Figures(seconds=seconds, rto=rto, rpo=rpo)
