@@ -31,6 +31,8 @@ _KEYS = frozenset(
 )
 """Of an experiment: https://chaostoolkit.org/reference/api/experiment/."""
 
+_FUNCTION = "Name a module and a function that exist; to a module of your own, PYTHONPATH must lead."
+
 Tell = Callable[[Location, str, str], Mistake]
 """Makes a mistake of a place in the experiment, a problem and a remedy: its reader knows which file said it."""
 
@@ -111,7 +113,7 @@ def _mistakes(tell: Tell, experiment: dict[str, Any], place: Location, activity:
     name = f"{provider.get('module')}.{provider.get('func')}"
     function = _function(provider)
     if function is None:
-        yield tell((*place, "provider"), f"no function {name}", "Name a module and a function that exist.")
+        yield tell((*place, "provider"), f"no function {name}{_why_none(provider)}", _FUNCTION)
         return
     for key in ("background", "controls"):
         if activity.get(key):
@@ -203,6 +205,17 @@ def _argument_mistakes(
                 where = ("configuration", given[2:-1])
             if argument not in unset:
                 yield tell(where, " or ".join(said), takes if unfit else f"Change the value of `{argument}`.")
+
+
+def _why_none(provider: dict[str, Any]) -> str:
+    """Why the module of a function can't be had; empty where that is not what is missing."""
+    try:
+        import_module(provider["module"])
+    except ImportError as error:
+        return f": {error}"
+    except (KeyError, TypeError, AttributeError, ValueError):  # no name of a module, which the problem shows
+        return ""
+    return ""
 
 
 def _function(provider: Any) -> Any:
