@@ -174,7 +174,7 @@ def _argument_mistakes(
     """The arguments as they will be passed, against the function's own types: before it does half of its work."""
     arguments = provider.get("arguments") or {}
     configuration = experiment.get("configuration") or {}
-    hints, parameters = get_type_hints(function), inspect.signature(function).parameters
+    hints, parameters = get_type_hints(function, include_extras=True), inspect.signature(function).parameters
     fields: Mapping[str, Any] = {
         name: (hints.get(name, Any), ... if each.default is inspect.Parameter.empty else each.default)
         for name, each in parameters.items()
@@ -196,7 +196,8 @@ def _argument_mistakes(
         for each in error.errors():
             problems.setdefault(str(each["loc"][0]), []).append(each["msg"])
             unfit = unfit or each["type"] in {"extra_forbidden", "missing"}
-        kinds = (f"{key}: {inspect.formatannotation(hints.get(key, Any))}" for key in parameters)
+        plain = get_type_hints(function)
+        kinds = (f"{key}: {inspect.formatannotation(plain.get(key, Any))}" for key in parameters)
         takes = f"{function.__name__} takes: {', '.join(kinds) or 'nothing'}."
         for argument, said in problems.items():
             given = arguments.get(argument)
