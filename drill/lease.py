@@ -108,6 +108,16 @@ def frozen(cluster: Cluster, namespace: str) -> str | None:
     return None if reason is None else _FROZEN.format(reason)
 
 
+def taken(cluster: Cluster, namespace: str, holder: str | None = None) -> str | None:
+    """Why no drill can start now but the one of `holder`: another one holds the Lease; None: none does.
+
+    Raises:
+        ClusterError: the API server refused or did not answer.
+    """
+    seen = look(cluster, namespace)
+    return _running(seen, namespace) if seen.running and seen.holder != holder else None
+
+
 def freeze(cluster: Cluster, namespace: str, reason: str | None) -> None:
     """Refuse every drill on the cluster from now on, and abort the one that runs; None: allow them again.
 
@@ -142,6 +152,13 @@ def note(cluster: Cluster, namespace: str, notes: dict[str, str | None], *, crea
                 raise
             body = V1Lease(metadata=V1ObjectMeta(name=NAME, namespace=namespace, annotations=notes))
             api.create_namespaced_lease(namespace, body, _request_timeout=_TIMEOUT)
+
+
+def _running(seen: Notice, namespace: str) -> str:
+    return (
+        f"another drill is running on this cluster: {seen.holder} holds the Lease "
+        f"{namespace}/{NAME} (expires {seen.expires:%H:%M:%S} UTC unless renewed). Wait for it to end."
+    )
 
 
 def _freeze(notes: dict[str, str]) -> str | None:
@@ -251,12 +268,10 @@ def _acquire(api: CoordinationV1Api, namespace: str, holder: str) -> Any:
     notes = existing.metadata.annotations or {}
     if (reason := _freeze(notes)) is not None:
         raise RefusedError(_FROZEN.format(reason))
-    current = existing.spec
-    if current and current.holder_identity and (expires := _expires(current)) and expires > _now():
-        raise RefusedError(
-            f"another drill is running on this cluster: {current.holder_identity} holds the Lease "
-            f"{namespace}/{NAME} (expires {expires:%H:%M:%S} UTC unless renewed). Wait for it to end."
-        )
+    current = existing.spec or V1LeaseSpec()
+    seen = Notice(holder=current.holder_identity, expires=_expires(current))
+    if seen.running:
+        raise RefusedError(_running(seen, namespace))
     existing.spec = spec
     existing.metadata.annotations = {key: text for key, text in notes.items() if key not in {ABORT, HALTED}}
     return _or_refuse(lambda: api.replace_namespaced_lease(NAME, namespace, existing, _request_timeout=_TIMEOUT))

@@ -224,8 +224,7 @@ def check_items(
     parent: pytest.Collector, gate: "Gate", drill: Drill, slot: Slot, allowed: tuple[str, ...]
 ) -> Iterator[pytest.Item]:
     """The checks that a run of a scenario will be judged by, before it is made; first, that it came to its own end."""
-    scenario = drill.scenario
-    judged = recovery.expected(scenario.objectives, loaded=bool(scenario.load), own=scenario.checks)
+    judged = recovery.expected(drill.scenario.model_dump(mode="json"), drill.experiment)
     known = tuple(dict.fromkeys((RAN, *judged)))
 
     def find(check: str) -> Verdict | None:

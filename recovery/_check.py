@@ -65,7 +65,7 @@ class Check:
         """
         target: str | None = None
         try:
-            target = self.target if isinstance(self.target, str) else self.target(run.record.objectives)
+            target = self.aim(run.record.objectives)
             if target is None or not self.applies(run):
                 return None
             target = _in_its_words(target, run)
@@ -84,6 +84,17 @@ class Check:
             evidence=self._present(run),
             details=finding.details,
         )
+
+    def aim(self, objectives: Objectives) -> str | None:
+        """What a run with these objectives is held to; None: nothing."""
+        return self.target if isinstance(self.target, str) else self.target(objectives)
+
+    def expected(self, planned: Run) -> bool:
+        """Whether there will be a verdict, as far as a run of which there is no more than its plan can tell."""
+        try:
+            return self.aim(planned.record.objectives) is not None and self.applies(planned)
+        except Exception:  # noqa: BLE001 - it may be told by the whole record; one that breaks has a verdict that says so
+            return True
 
     def _present(self, run: Run) -> tuple[str, ...]:
         root = run.record.path

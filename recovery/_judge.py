@@ -1,10 +1,13 @@
 """All checks, and the judgement of a run by them."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from drill.errors import RecordIncompleteError, UsageError
-from drill.objectives import Objectives
 from drill.record import RunRecord
 from drill.verdicts import Verdict
 from recovery import _own
@@ -78,31 +81,31 @@ def _brought(run: Run) -> tuple[str, ...]:
     return ()
 
 
-def expected(objectives: Objectives, *, loaded: bool, own: Iterable[str] = ()) -> tuple[str, ...]:
-    """The names of the checks that a run held to `objectives` will be judged by, in their order, before it is made.
+def expected(scenario: Mapping[str, Any], experiment: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the checks that a run will be judged by, in their order, before it is made.
 
-    One of them may turn out to be about nothing that the run has, and then gives no verdict.
+    They are asked of a record that is no more than its plan. What a check can't tell from it is expected: the run may
+    turn out to have nothing that it is about, and then it gives no verdict.
 
     Args:
-        objectives: Of the scenario.
-        loaded: Whether it has clients.
-        own: The checks that it brings along, by their dotted names.
+        scenario: As plain JSON types, every default filled in.
+        experiment: As it will be run.
     """
-    unloaded = () if loaded else (*OF_CLIENTS, *OF_LOAD)
-    held = [each.name for each in CHECKS if each not in unloaded and _aims(each, objectives)]
-    for name in own:
-        try:
-            brought = _own.find(name)
-        except UsageError:  # its verdict will say so
-            held.append(_own.name_of(name))
-        else:
-            held += [brought.name] if _aims(brought, objectives) else []
-    return tuple(held)
-
-
-def _aims(check: Check, objectives: Objectives) -> bool:
-    """Whether there is an objective for a check."""
-    return isinstance(check.target, str) or check.target(objectives) is not None
+    with TemporaryDirectory() as folder:
+        planned = RunRecord(Path(folder))
+        planned.write_text("scenario.yaml", json.dumps(scenario))
+        planned.write_text("experiment.json", json.dumps(experiment))
+        run = Run(planned)
+        unloaded = () if run.loaded else (*OF_CLIENTS, *OF_LOAD)
+        held = [each.name for each in CHECKS if each not in unloaded and each.expected(run)]
+        for name in _brought(run):
+            try:
+                brought = _own.find(name)
+            except UsageError:  # its verdict will say so
+                held.append(_own.name_of(name))
+            else:
+                held += [brought.name] if brought.expected(run) else []
+        return tuple(held)
 
 
 def _loaded(run: Run) -> bool:

@@ -31,6 +31,8 @@ _KEYS = frozenset(
 )
 """Of an experiment: https://chaostoolkit.org/reference/api/experiment/."""
 
+_FUNCTION = "Name a module and a function that exist; to a module of your own, PYTHONPATH must lead."
+
 Tell = Callable[[Location, str, str], Mistake]
 """Makes a mistake of a place in the experiment, a problem and a remedy: its reader knows which file said it."""
 
@@ -111,7 +113,7 @@ def _mistakes(tell: Tell, experiment: dict[str, Any], place: Location, activity:
     name = f"{provider.get('module')}.{provider.get('func')}"
     function = _function(provider)
     if function is None:
-        yield tell((*place, "provider"), f"no function {name}", "Name a module and a function that exist.")
+        yield tell((*place, "provider"), f"no function {name}{_why_none(provider)}", _FUNCTION)
         return
     for key in ("background", "controls"):
         if activity.get(key):
@@ -172,7 +174,7 @@ def _argument_mistakes(
     """The arguments as they will be passed, against the function's own types: before it does half of its work."""
     arguments = provider.get("arguments") or {}
     configuration = experiment.get("configuration") or {}
-    hints, parameters = get_type_hints(function), inspect.signature(function).parameters
+    hints, parameters = get_type_hints(function, include_extras=True), inspect.signature(function).parameters
     fields: Mapping[str, Any] = {
         name: (hints.get(name, Any), ... if each.default is inspect.Parameter.empty else each.default)
         for name, each in parameters.items()
@@ -194,7 +196,8 @@ def _argument_mistakes(
         for each in error.errors():
             problems.setdefault(str(each["loc"][0]), []).append(each["msg"])
             unfit = unfit or each["type"] in {"extra_forbidden", "missing"}
-        kinds = (f"{key}: {inspect.formatannotation(hints.get(key, Any))}" for key in parameters)
+        plain = get_type_hints(function)
+        kinds = (f"{key}: {inspect.formatannotation(plain.get(key, Any))}" for key in parameters)
         takes = f"{function.__name__} takes: {', '.join(kinds) or 'nothing'}."
         for argument, said in problems.items():
             given = arguments.get(argument)
@@ -203,6 +206,17 @@ def _argument_mistakes(
                 where = ("configuration", given[2:-1])
             if argument not in unset:
                 yield tell(where, " or ".join(said), takes if unfit else f"Change the value of `{argument}`.")
+
+
+def _why_none(provider: dict[str, Any]) -> str:
+    """Why the module of a function can't be had; empty where that is not what is missing."""
+    try:
+        import_module(provider["module"])
+    except ImportError as error:
+        return f": {error}"
+    except (KeyError, TypeError, AttributeError, ValueError):  # no name of a module, which the problem shows
+        return ""
+    return ""
 
 
 def _function(provider: Any) -> Any:

@@ -1,6 +1,6 @@
 """What must hold before a drill may start; nothing here changes the cluster."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -61,7 +61,11 @@ def guard(scenario: Scenario, settings: Settings) -> None:
 
 
 def preflight(
-    drill: Drill, settings: Settings, cluster: Cluster, services: Sequence[Service] | None = None
+    drill: Drill,
+    settings: Settings,
+    cluster: Cluster,
+    services: Sequence[Service] | None = None,
+    holder: str | None = None,
 ) -> Preflight:
     """Look at everything that must hold; what is found wrong is told all at once, not raised.
 
@@ -70,6 +74,7 @@ def preflight(
         settings: Where.
         cluster: The same.
         services: Those that the drill involves; None: as the scenario and the settings have it.
+        holder: As whom the drill holds the cluster's Lease already; None: it is not held for this drill.
     """
     asked = of(drill.scenario, settings, cluster) if services is None else services
     looked = {each.name: each.look(drill) for each in asked}
@@ -91,7 +96,9 @@ def preflight(
         checks.append(Check("permissions", ok=not missing, detail=detail))
     except DrillError as error:
         checks.append(Check("permissions", ok=False, detail=str(error)))
-    checks.append(_not_frozen(settings, cluster))
+    place = settings.target.lease_namespace
+    checks.append(_told("not-frozen", lambda: lease.frozen(cluster, place), "drills are not frozen on this cluster"))
+    checks.append(_told("no-other-drill", lambda: lease.taken(cluster, place, holder), "no other drill is running"))
     checks += [_readable(each.expr, settings) for each in drill.scenario.stop.promql]
     checks.append(_operator(drill, settings))
     states = {name: each.state for name, each in looked.items() if name != "pods"}
@@ -138,12 +145,13 @@ def _readable(expr: str, settings: Settings) -> Check:
     return Check("stop-condition", ok=True, detail=f"{expr}: now {now}")
 
 
-def _not_frozen(settings: Settings, cluster: Cluster) -> Check:
+def _told(name: str, ask: Callable[[], str | None], well: str) -> Check:
+    """What the cluster's Lease has against a drill; where it can't be read, that."""
     try:
-        reason = lease.frozen(cluster, settings.target.lease_namespace)
+        reason = ask()
     except DrillError as error:
         reason = str(error)
-    return Check("not-frozen", ok=reason is None, detail=reason or "drills are not frozen on this cluster")
+    return Check(name, ok=reason is None, detail=reason or well)
 
 
 def _own_permissions(settings: Settings) -> tuple[Permission, ...]:

@@ -221,7 +221,7 @@ class _Runner:
 
     def _preflight(self) -> tuple[str, ...]:
         with self._phase("preflight"):
-            found = preflight(self.drill, self.settings, self.cluster, self.services)
+            found = preflight(self.drill, self.settings, self.cluster, self.services, self.holder)
             self.record.write_evidence("preflight", found.as_dict())
             for refusal in found.refusals:
                 self.record.emit("runner", "run.refused", reason=refusal)

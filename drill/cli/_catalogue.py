@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -99,24 +98,18 @@ def _scenarios() -> Iterator[Row]:
 
 
 def _objectives(drill: "Drill") -> Iterator[str]:
-    """The objectives as the checks that judge them say them, asked of a record that is no more than its plan."""
-    from drill.record import RunRecord  # noqa: PLC0415 - lazy
-    from recovery._judge import CHECKS, OF_CLIENTS, OF_LOAD  # noqa: PLC0415 - lazy
-    from recovery._run import Run  # noqa: PLC0415 - lazy
+    """The objectives as the checks that judge them say them."""
+    import recovery  # noqa: PLC0415 - lazy
+    from recovery._judge import CHECKS, OF_LOAD  # noqa: PLC0415 - lazy
     from recovery.lakehouse import CHECKS as LAKEHOUSE  # noqa: PLC0415 - lazy
 
-    scenario = drill.scenario
-    with TemporaryDirectory() as folder:
-        record = RunRecord.create(Path(folder), scenario.name)
-        record.write_text("scenario.yaml", scenario.model_dump_json())
-        record.write_json("experiment.json", drill.experiment)
-        planned = Run(record)
-        for check in CHECKS:
-            if check in OF_LOAD or (check in OF_CLIENTS and not scenario.load):
-                continue
-            target = check.target if isinstance(check.target, str) else check.target(scenario.objectives)
-            if target is not None and (callable(check.target) or check in LAKEHOUSE) and check.applies(planned):
-                yield f"`{check.name}` {_plain(target)}"
+    expected = recovery.expected(drill.scenario.model_dump(mode="json"), drill.experiment)
+    for check in CHECKS:
+        target = check.aim(drill.scenario.objectives)
+        if target is None or check.name not in expected or check in OF_LOAD:
+            continue
+        if callable(check.target) or check in LAKEHOUSE:
+            yield f"`{check.name}` {_plain(target)}"
 
 
 def _folder() -> Path:

@@ -32,6 +32,8 @@ Answers = Annotated[
         "--answers",
         help="Where an operator acts: their answers from a file, one line a phase, instead of the terminal.",
         envvar="DRILL_ANSWERS",
+        exists=True,
+        dir_okay=False,
     ),
 ]
 ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A name of `drill list`, or a scenario file.")]

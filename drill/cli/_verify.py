@@ -1,6 +1,7 @@
 """`drill fingerprint` and `drill verify`: what a system holds, and whether it holds it again after a restore."""
 
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -97,7 +98,12 @@ def fingerprint_postgres(
     from drill.fingerprints import PostgresSelection  # noqa: PLC0415 - lazy
 
     selection = PostgresSelection(databases=tuple(database) if database else None, exclude=tuple(exclude or ()))
-    _give(_capture_postgres(context, kubeconfig, dsn, selection), output)
+    made = _capture_postgres(context, kubeconfig, dsn, selection, named=True)
+    labels = [f"{name}.{table}" for name, each in made.databases.items() for table in each.tables]
+    for pattern in selection.exclude:
+        if not any(fnmatchcase(label, pattern) for label in labels):
+            say(f"warning: --exclude {pattern}: no table is called so (database.schema.table)")
+    _give(made, output)
 
 
 @fingerprint.command("kafka")
@@ -152,7 +158,10 @@ def fingerprint_bucket(
     def select(declared: str) -> BucketSelection:
         return BucketSelection(bucket=bucket or declared, prefix=prefix, sha256=sha256)
 
-    _give(_capture_bucket(context, kubeconfig, select), output)
+    made = _capture_bucket(context, kubeconfig, select)
+    if prefix and not made.objects:
+        say(f"warning: --prefix {prefix}: no object of bucket {made.selection.bucket} begins so")
+    _give(made, output)
 
 
 @verify.command("postgres")
@@ -244,7 +253,7 @@ def verify_bucket(
 
 
 def _capture_postgres(
-    context: str | None, kubeconfig: Path | None, dsn: str | None, selection: "PostgresSelection"
+    context: str | None, kubeconfig: Path | None, dsn: str | None, selection: "PostgresSelection", *, named: bool = False
 ) -> "PostgresFingerprint":
     configure_logging(verbose=False)
     from psycopg import ProgrammingError  # noqa: PLC0415 - lazy
@@ -259,7 +268,7 @@ def _capture_postgres(
         other: dict[str, Any] = conninfo_to_dict(dsn or "")
     except ProgrammingError as error:
         raise UsageError(f"--dsn: libpq can't read it: {str(error).strip()}") from error
-    return capture(postgres.conninfo(chosen, **other), selection, context=chosen.context)
+    return capture(postgres.conninfo(chosen, **other), selection, context=chosen.context, named=named)
 
 
 def _capture_kafka(
@@ -277,7 +286,7 @@ def _capture_kafka(
     target: KafkaTarget = chosen.kafka
     if bootstrap:
         target = target.model_copy(update={"bootstrap": bootstrap})
-    return capture(target, selection, like=like, context=chosen.context)
+    return capture(target, selection, like=like, context=chosen.context, named=like is None)
 
 
 def _capture_bucket(

@@ -70,4 +70,4 @@ def _capture(
         else IcebergSelection(catalog=target.catalog, schema_name=target.schema_, tables=wanted)
     )
     store = ObjectStore.connect(chosen) if chosen.target.object_store else None
-    return capture(Trino(target), selection, store, context=chosen.context)
+    return capture(Trino(target), selection, store, context=chosen.context, named=wanted is not selection)

@@ -146,7 +146,13 @@ def _schedule_trouble(scene: Scene, schedule: Object, backups: list[Object]) -> 
     mine = [each for each in backups if each["metadata"].get("labels", {}).get("velero.io/schedule-name") == its_name]
     done = [each for each in mine if each.get("status", {}).get("phase") == "Completed"]
     ages = [scene.minutes_since(each["status"]["startTimestamp"]) for each in done]
-    if not ages:
+    created = schedule["metadata"].get("creationTimestamp")
+    if not mine and created and scene.minutes_since(created) < most * 60:  # as `drill backups` judges it
+        reason = "it is new, and its first backup is not due yet; there is nothing to restore"
+        yield unknown(what, reason, f"Make one now: `velero backup create --from-schedule {its_name}`.")
+    elif not mine:
+        yield failed(what, "it has made no backup", f"`velero schedule describe {its_name}` and Velero's log tell why.")
+    elif not ages:
         yield failed(what, f"none of its {len(mine)} backups is Completed", "`velero backup describe` tells why.")
     elif min(ages) > most * 60:
         reason = f"its last completed backup began {min(ages) / 60:.0f} h ago"

@@ -12,6 +12,7 @@ from drill import clock
 from drill.iceberg import IcebergFingerprint, IcebergSelection, IcebergTable, NamedFile, Rows, Snapshot
 from drill.object_store import StoredObject
 from drill.trino import Trino, TrinoQueryError
+from experiments.fingerprints import all_there
 
 _CONTENTS = {0: "data", 1: "position deletes", 2: "equality deletes"}
 
@@ -32,6 +33,7 @@ def capture(
     store: Store | None,
     *,
     context: str | None = None,
+    named: bool = False,
 ) -> IcebergFingerprint:
     """Read the tables as they are now.
 
@@ -42,16 +44,21 @@ def capture(
         selection: Which tables.
         store: Lists the buckets that the tables are in; None: nobody does.
         context: Of the settings, for the reader.
+        named: Whether whatever the selection names must be there; where a restore is held to another fingerprint, what is
+            missing is a finding.
 
     Raises:
         TrinoUnreachableError: no answer, which says nothing of the tables.
         TrinoQueryError: Trino does not know the schema, or could not list its tables.
         ObjectStoreError: the store did not answer, or refused.
+        UsageError: no such table (`named`).
     """
     started = clock.now()
     ((version,),) = trino.rows("SELECT node_version FROM system.runtime.nodes WHERE coordinator LIMIT 1")
     place = f"{_quoted(selection.catalog)}.{_quoted(selection.schema_name)}"
     there = sorted(name for (name,) in trino.rows(f"SHOW TABLES FROM {place}"))
+    if named:
+        all_there("table", selection.tables, there)
     names = [name for name in there if selection.tables is None or name in selection.tables]
     tables = {name: _table(trino, place, name) for name in names}
     sizes = None if store is None else _listed(store, tables.values())

@@ -19,6 +19,7 @@ from drill import clock, kafka
 from drill.fingerprints import CHUNK, Chunk, KafkaFingerprint, KafkaSelection, Topic, TopicPartition
 from drill.kafka import KafkaUnreachableError
 from drill.settings import KafkaTarget
+from experiments.fingerprints import all_there
 
 PATIENCE = 600.0
 """Seconds without a record after which a partition is given up."""
@@ -48,6 +49,7 @@ def capture(
     like: KafkaFingerprint | None = None,
     context: str | None = None,
     patience: float = PATIENCE,
+    named: bool = False,
 ) -> KafkaFingerprint:
     """Read the cluster as it is now.
 
@@ -57,14 +59,17 @@ def capture(
         like: To compare with this one: its selection, and the contents of the same offsets.
         context: Of the settings, for the reader.
         patience: Seconds without a record after which a partition is given up.
+        named: Whether whatever the selection names must be there; where a restore is held to another fingerprint, what is
+            missing is a finding.
 
     Raises:
         KafkaUnreachableError: no broker answered in time.
+        UsageError: no such topic, or no such consumer group (`named`).
     """
     chosen = like.selection if like else selection or KafkaSelection()
     started = clock.now()
     try:
-        return _capture(target, chosen, like, context=context, patience=patience, started=started)
+        return _capture(target, chosen, like, context=context, patience=patience, named=named, started=started)
     except KafkaException as error:
         raise KafkaUnreachableError(f"{target.bootstrap}: {error.args[0].str()}") from error
 
@@ -76,6 +81,7 @@ def _capture(
     *,
     context: str | None,
     patience: float,
+    named: bool,
     started: float,
 ) -> KafkaFingerprint:
     admin = AdminClient({**kafka.client_config(target), "log_level": 2})
@@ -85,12 +91,14 @@ def _capture(
         admin.describe_topics(TopicCollection(list(found)), request_timeout=_ANSWER) if found else {}
     )  # which of them are internal is only in this answer
     topics = {name: future.result() for name, future in described.items()}
+    if named:
+        all_there("topic", chosen.topics, topics)
     names = sorted(
         name
         for name, topic in topics.items()
         if (name in chosen.topics if chosen.topics is not None else not topic.is_internal)
     )
-    groups = _groups(admin, chosen)  # before the ends, so that no position can be beyond them
+    groups = _groups(admin, chosen, named=named)  # before the ends, so that no position can be beyond them
     settings = _settings(admin, names)
     partitions = {name: [each.id for each in topics[name].partitions] for name in names}
     bounds = _bounds(admin, ((name, each) for name in names for each in partitions[name]))
@@ -117,11 +125,14 @@ def _capture(
     )
 
 
-def _groups(admin: AdminClient, chosen: KafkaSelection) -> dict[str, dict[str, int]]:
+def _groups(admin: AdminClient, chosen: KafkaSelection, *, named: bool) -> dict[str, dict[str, int]]:
     listed = admin.list_consumer_groups(request_timeout=_ANSWER).result()
     if listed.errors:
         raise listed.errors[0]
-    names = sorted(each.group_id for each in listed.valid if chosen.groups is None or each.group_id in chosen.groups)
+    there = {each.group_id for each in listed.valid}
+    if named:
+        all_there("consumer group", chosen.groups, there)
+    names = sorted(there if chosen.groups is None else there.intersection(chosen.groups))
     found = {}
     for name in names:
         asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(name)], request_timeout=_ANSWER)

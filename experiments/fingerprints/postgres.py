@@ -23,7 +23,7 @@ from psycopg.conninfo import make_conninfo
 from drill import clock, postgres
 from drill.fingerprints import Database, PostgresFingerprint, PostgresSelection, Sequence, Table
 from drill.postgres import PostgresUnreachableError
-from experiments.fingerprints import _catalogue
+from experiments.fingerprints import _catalogue, all_there
 
 PATIENCE = 3600.0
 """Seconds that one table may take."""
@@ -55,6 +55,7 @@ def capture(
     *,
     context: str | None = None,
     patience: float = PATIENCE,
+    named: bool = False,
 ) -> PostgresFingerprint:
     """Read the server as it is now.
 
@@ -63,15 +64,20 @@ def capture(
         selection: What to look at; by default all databases. To compare, take that of the other fingerprint.
         context: Of the settings, for the reader.
         patience: Seconds after which a table that has not been read is given up.
+        named: Whether whatever the selection names must be there; where a restore is held to another fingerprint, what is
+            missing is a finding.
 
     Raises:
         PostgresUnreachableError: nobody let us in, or the session was ended.
+        UsageError: no such database (`named`).
     """
     chosen, started = selection or PostgresSelection(), clock.now()
     with _anywhere(conninfo, patience) as session:
         version = str(session.execute("show server_version").fetchall()[0][0]).split()[0]
         roles: dict[str, str] = dict(session.execute(_catalogue.ROLES).fetchall())
         there: dict[str, str] = dict(session.execute(_catalogue.DATABASES).fetchall())
+    if named:
+        all_there("database", chosen.databases, there)
     wanted = there if chosen.databases is None else [name for name in there if name in chosen.databases]
     databases = {}
     for name in wanted:

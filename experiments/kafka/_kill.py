@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import Any
+from typing import Any, Literal, get_args
 
 from chaoslib.exceptions import ActivityFailed
 
@@ -12,19 +12,23 @@ from drill.cluster import ClusterError
 from drill.errors import UsageError
 from drill.kafka import KafkaState, KafkaUnreachableError
 from experiments import _signals
+from experiments._values import Grace
 from experiments._watch import ticks
 from experiments.kafka import _recovery
 from experiments.kafka._brokers import Broker, Site
 from experiments.kafka._proof import Death, Expected
 
 
-def check_method(method: str, grace_period: int) -> None:
+Method = Literal["delete", "sigkill"]
+
+
+def check_method(method: Method, grace_period: Grace) -> None:
     """Refuse a method that does not exist, and a grace period that Kubernetes documents as unsafe.
 
     Raises:
         UsageError: `method` or `grace_period` can't be meant.
     """
-    if method not in {"delete", "sigkill"}:
+    if method not in get_args(Method):
         raise UsageError(f"method is {method!r}: give delete or sigkill")
     if grace_period < 1:
         raise UsageError(
@@ -37,7 +41,7 @@ def kill(
     here: Site,
     fault: str,
     brokers: Sequence[Broker],
-    method: str,
+    method: Method,
     expected: Expected,
     *,
     grace_period: int = 1,
@@ -82,7 +86,7 @@ def kill(
     )
 
 
-def strike(here: Site, fault: str, brokers: Sequence[Broker], method: str, grace_period: int) -> list[Death]:
+def strike(here: Site, fault: str, brokers: Sequence[Broker], method: Method, grace_period: int) -> list[Death]:
     """Hit brokers at once, their return written down before.
 
     Raises:

@@ -7,6 +7,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from drill.errors import UsageError
 from experiments._plan import Plan
+from experiments._values import AtLeastOne
 from experiments._watch import GivenUpError, NotSeenError, await_seen
 from experiments.kafka import _kill
 from experiments.kafka._brokers import (
@@ -24,7 +25,7 @@ from experiments.kafka._proof import Expected
 def flap_broker(
     select: Select | list[int],
     *,
-    times: int = 3,
+    times: AtLeastOne = 3,
     interval: float = 5,
     topic: str | None = None,
     partition: int = 0,
@@ -74,7 +75,7 @@ def flap_broker(
 def plan_flap_broker(
     select: Select | list[int],
     *,
-    times: int = 3,
+    times: AtLeastOne = 3,
     interval: float = 5,  # noqa: ARG001 - siblings have the same parameters
     topic: str | None = None,
     partition: int = 0,

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from experiments._plan import Plan
+from experiments._values import AtLeastOne, Grace
 from experiments.kafka import _kill
 from experiments.kafka._brokers import Select, drillable_site, ensure_permitted, permissions, select_brokers
 from experiments.kafka._proof import Expected
@@ -13,15 +14,15 @@ from experiments.kafka.probes import await_recovery
 def kill_broker(
     select: Select | list[int],
     *,
-    method: str = "sigkill",
+    method: _kill.Method = "sigkill",
     topic: str | None = None,
     partition: int = 0,
-    count: int = 1,
-    times: int = 1,
+    count: AtLeastOne = 1,
+    times: AtLeastOne = 1,
     interval: float = 0,
     recover_between: bool = True,
     hold: float = 0,
-    grace_period: int = 1,
+    grace_period: Grace = 1,
     max_brokers_down: int = 1,
     effect_timeout: float = 60,
     recovery_timeout: float = 180,
@@ -92,15 +93,15 @@ def kill_broker(
 def plan_kill_broker(
     select: Select | list[int],
     *,
-    method: str = "sigkill",
+    method: _kill.Method = "sigkill",
     topic: str | None = None,
     partition: int = 0,
-    count: int = 1,
-    times: int = 1,  # noqa: ARG001 - siblings have the same parameters
+    count: AtLeastOne = 1,
+    times: AtLeastOne = 1,  # noqa: ARG001 - siblings have the same parameters
     interval: float = 0,  # noqa: ARG001
     recover_between: bool = True,  # noqa: ARG001
     hold: float = 0,
-    grace_period: int = 1,
+    grace_period: Grace = 1,
     max_brokers_down: int = 1,
     effect_timeout: float = 60,  # noqa: ARG001
     recovery_timeout: float = 180,  # noqa: ARG001
@@ -122,8 +123,8 @@ def plan_kill_broker(
 
 def kill_each_broker(
     *,
-    method: str = "sigkill",
-    grace_period: int = 1,
+    method: _kill.Method = "sigkill",
+    grace_period: Grace = 1,
     max_brokers_down: int = 1,
     effect_timeout: float = 60,
     recovery_timeout: float = 180,
@@ -152,8 +153,8 @@ def kill_each_broker(
 
 def plan_kill_each_broker(
     *,
-    method: str = "sigkill",
-    grace_period: int = 1,
+    method: _kill.Method = "sigkill",
+    grace_period: Grace = 1,
     max_brokers_down: int = 1,
     effect_timeout: float = 60,  # noqa: ARG001 - siblings have the same parameters
     recovery_timeout: float = 180,  # noqa: ARG001

@@ -7,6 +7,7 @@ from typing import Any
 from drill import clock
 from experiments import _signals
 from experiments._plan import Plan
+from experiments._values import AtLeastOne
 from experiments.kafka import _kill, _pause, _recovery
 from experiments.kafka._brokers import Select, drillable_site, ensure_permitted, permissions, select_brokers
 
@@ -20,7 +21,7 @@ def pause_brokers(
     seconds: float = 5,
     topic: str | None = None,
     partition: int = 0,
-    count: int = 1,
+    count: AtLeastOne = 1,
     max_brokers_down: int = 1,
     seed: int | None = None,
 ) -> list[dict[str, Any]]:
@@ -77,7 +78,7 @@ def plan_pause_brokers(
     seconds: float = 5,  # noqa: ARG001 - siblings have the same parameters
     topic: str | None = None,
     partition: int = 0,
-    count: int = 1,
+    count: AtLeastOne = 1,
     max_brokers_down: int = 1,
     seed: int | None = None,
 ) -> Plan:

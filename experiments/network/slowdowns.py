@@ -7,7 +7,9 @@ a pod sends.
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from drill import helpers
 from drill.cluster import TIMEOUT, Cluster, ClusterError, MissingError, Permission, answering
@@ -51,8 +53,8 @@ def delay_network(
     namespace: str,
     to: str,
     *,
-    latency_ms: int = 100,
-    jitter_ms: int = 0,
+    latency_ms: Annotated[int, Field(ge=1, le=2000)] = 100,
+    jitter_ms: Annotated[int, Field(ge=0, le=2000)] = 0,
     hold: float = 30,
     count: int | str = 1,
     max_pods: int | str = 1,
@@ -104,7 +106,7 @@ def lose_packets(
     namespace: str,
     to: str,
     *,
-    loss_percent: float = 20,
+    loss_percent: Annotated[float, Field(ge=1, le=100)] = 20,
     hold: float = 30,
     count: int | str = 1,
     max_pods: int | str = 1,

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from drill.errors import RefusedError, UsageError
 from experiments._fault import Injection
 from experiments._guard import Limit, drillable
+from experiments._values import AtLeastOne
 from experiments.platform._backoff import backed_off
 from experiments.platform._critical import platform
 from experiments.platform._together import together
@@ -28,7 +29,7 @@ def platform_down(
     mode: Mode = "runbook",
     method: Method = "delete",
     order: Order = "dependency",
-    crashes: int = 4,
+    crashes: AtLeastOne = 4,
     topic: str | None = None,
     assess_budget: float = 300,
     logs_budget: float = 300,

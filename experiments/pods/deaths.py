@@ -7,6 +7,7 @@ from typing import Any
 from drill.errors import UsageError
 from experiments import _signals
 from experiments._fault import Injection, Proof, fault
+from experiments._values import Grace
 from experiments._watch import NotSeenError
 from experiments.pods._site import Container, Site, drillable_site, see_replaced, select
 
@@ -17,7 +18,7 @@ def delete_pods(
     namespace: str,
     *,
     count: int | str = 1,
-    grace_period: int = 1,
+    grace_period: Grace = 1,
     max_pods: int | str = 1,
     seed: int | None = None,
     effect_timeout: float = 60,

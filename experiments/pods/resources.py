@@ -10,6 +10,7 @@ from drill import helpers
 from drill.cluster import ClusterError
 from drill.errors import RefusedError, UsageError
 from experiments._fault import Injection, Proof, fault
+from experiments._values import AtLeastOne, Share
 from experiments._watch import NotSeenError
 from experiments.pods import _processes
 from experiments.pods._disk import Disk, Reach, empty, look_at, start_filling
@@ -68,8 +69,8 @@ def burn_cpu(
     namespace: str,
     *,
     container: str | None = None,
-    workers: int = 1,
-    share: float = 0.5,
+    workers: AtLeastOne = 1,
+    share: Share = 0.5,
     hold: float = 30,
     count: int | str = 1,
     max_pods: int | str = 1,

@@ -13,6 +13,7 @@ from drill.errors import RefusedError, UsageError
 from drill.postgres import PostgresUnreachableError
 from experiments._fault import Injection, Proof, fault
 from experiments._guard import Limit, ensure_within
+from experiments._values import AtLeastOne, Share
 from experiments._watch import NotSeenError
 from experiments.postgres import _crowd, _holding, _undo
 from experiments.postgres._holder import Order
@@ -37,7 +38,7 @@ def exhaust_connections(
     server: str,
     *,
     kind: Kind = "idle",
-    share: float = 1.0,
+    share: Share = 1.0,
     hold: float = 20,
     max_sessions: Limit = "100%",
     effect_timeout: float = 60,
@@ -111,7 +112,7 @@ def exhaust_connections(
 def exhaust_pool(
     server: str,
     *,
-    sessions: int = 50,
+    sessions: AtLeastOne = 50,
     hold: float = 20,
     patience: float = 3,
     max_sessions: Limit = "100%",

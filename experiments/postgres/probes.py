@@ -1,12 +1,14 @@
 """Probes of a PostgreSQL server: they only read."""
 
+from typing import Literal
+
 from drill import postgres
 from drill.errors import UsageError
 from drill.postgres import PostgresUnreachableError
 from experiments.postgres._site import site
 
 
-def accepts_connections(through: str = "server", timeout: float = 5) -> bool:
+def accepts_connections(through: Literal["server", "pool"] = "server", timeout: float = 5) -> bool:
     """Probe: whether a client is let in and has a query answered.
 
     We come as a superuser, whom a full server still lets in: so a slot that is not reserved has to be free as well.

@@ -14,6 +14,7 @@ from drill.rollback import NotRestoredError
 from drill.trino import TrinoQueryError
 from experiments._fault import Injection
 from experiments._guard import Limit, drillable, ensure_within
+from experiments._values import AtLeastOne
 from experiments._watch import NotSeenError
 from experiments.fingerprints import bucket as buckets
 from experiments.runbooks._phases import Evidence, Phase, Runbook, StepFailedError
@@ -29,7 +30,7 @@ def lose_objects(
     *,
     how: How,
     query: str,
-    count: int = 1,
+    count: AtLeastOne = 1,
     metadata_budget: float = 300,
     manifest_budget: float = 60,
     restore_budget: float = 60,

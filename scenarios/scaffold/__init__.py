@@ -22,6 +22,8 @@ def copy(kind: str, name: str, folder: Path) -> list[Path]:
         raise UsageError(f"{name!r} can't be a name: give lower-case words joined by hyphens, such as lost-node")
     if kind != "scenario" and (keyword.iskeyword(module) or find_spec(module) is not None):
         raise UsageError(f"{name!r} is the name of a module that Python has already: give it another one")
+    if kind == "check" and name in _shipped():
+        raise UsageError(f"{name!r} is the name of a check that drill has already: give yours another one")
     texts = {
         folder / source.name.replace("example-name", name).replace("example_name", module): source.read_text()
         for source in sorted((_HERE / kind).iterdir())
@@ -33,3 +35,10 @@ def copy(kind: str, name: str, folder: Path) -> list[Path]:
     for path, text in texts.items():
         path.write_text(text.replace("example-name", name).replace("example_name", module), encoding="utf-8")
     return list(texts)
+
+
+def _shipped() -> set[str]:
+    """The names of drill's own checks."""
+    from recovery._judge import CHECKS  # noqa: PLC0415 - only who makes a check waits for numpy
+
+    return {each.name for each in CHECKS}

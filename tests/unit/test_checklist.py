@@ -206,6 +206,7 @@ WRONG: list[tuple[str, Change, str, str]] = [
     ("backups_fresh", _set("schedules.0.spec.paused", value=True), "schedule velero/daily", "paused"),
     ("backups_fresh", _set("backups.0", _backup("Completed", _ago(hours=40))), "schedule velero/daily", "40 h ago"),
     ("backups_fresh", _set("backups.0.status.phase", "PartiallyFailed"), "schedule velero/daily", "is Completed"),
+    ("backups_fresh", _set("backups", []), "schedule velero/daily", "has made no backup"),
     (
         "backups_fresh",
         _add("backups", _backup("InProgress", _ago(hours=8))),
@@ -251,6 +252,26 @@ def test_what_is_not_there_is_never_well(name: str, change: Change) -> None:
     (finding,) = _run(name, scene)
     assert finding.outcome is Outcome.INCONCLUSIVE
     assert finding.remedy
+
+
+def test_a_new_schedule_is_judged_as_drill_backups_judges_it() -> None:
+    """Its first backup is not due: nothing is wrong, and nothing is proven. One that is old has no such excuse."""
+
+    def made(hours: float) -> Change:
+        def change(world: dict[str, list[Any]]) -> None:
+            world["schedules"][0]["metadata"]["creationTimestamp"] = _ago(hours=hours)
+            world["backups"] = []
+
+        return change
+
+    (new,) = _run("backups_fresh", _scene(made(1)))
+    assert (new.outcome, new.reason) == (
+        Outcome.INCONCLUSIVE,
+        "it is new, and its first backup is not due yet; there is nothing to restore",
+    )
+    (old,) = _run("backups_fresh", _scene(made(24 * 30)))
+    assert old.outcome is Outcome.FAIL
+    assert "describe daily" in old.remedy
 
 
 def test_a_check_that_breaks_is_inconclusive_and_stops_no_other() -> None:

@@ -85,6 +85,16 @@ def test_a_namespace_that_is_not_drillable_is_refused(
     assert "kafka" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_file_of_answers_that_is_not_there_is_bad_usage(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Whether or not the drill would ask anybody."""
+    nosuch = str(tmp_path / "nosuch.txt")
+    assert _exit_of(monkeypatch, command, "broker-kill", "--answers", nosuch) == ExitCode.USAGE
+    assert "--answers" in capsys.readouterr().err
+
+
 def test_validate_prints_every_mistake_and_exits_with_2(tmp_path: Path) -> None:
     """Each with its file and line."""
     path = tmp_path / "bad.yaml"

@@ -17,13 +17,14 @@ from typer.testing import CliRunner
 
 from drill import fingerprints
 from drill.cli import app, main
-from drill.errors import InputError
+from drill.errors import InputError, UsageError
 from drill.exits import ExitCode
 from drill.fingerprints import BucketFingerprint, BucketSelection, KafkaFingerprint, PostgresFingerprint
 from drill.markers import FoundMarker, Marker, Phase
 from drill.object_store import ObjectStore
 from drill.settings import ObjectStoreTarget
 from drill.verdicts import Outcome, Verdict, overall
+from experiments.fingerprints import all_there
 from experiments.fingerprints import bucket as bucket_capture
 from experiments.fingerprints import kafka as kafka_capture
 from experiments.fingerprints import postgres as postgres_capture
@@ -302,13 +303,13 @@ def server(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the captures find, and how they were asked."""
     world: dict[str, Any] = {"postgres": postgres(), "kafka": kafka()}
 
-    def postgres_now(conninfo: str, selection: Any, *, context: str) -> PostgresFingerprint:
-        world["asked"] = conninfo, selection, context
+    def postgres_now(conninfo: str, selection: Any, *, context: str, named: bool) -> PostgresFingerprint:
+        world["asked"], world["named"] = (conninfo, selection, context), named
         found: PostgresFingerprint = world["postgres"]
         return found.model_copy(update={"selection": selection})
 
-    def kafka_now(target: Any, selection: Any, *, like: Any, context: str) -> KafkaFingerprint:
-        world["asked"] = target.bootstrap, selection, context
+    def kafka_now(target: Any, selection: Any, *, like: Any, context: str, named: bool) -> KafkaFingerprint:
+        world["asked"], world["named"] = (target.bootstrap, selection, context), named
         found: KafkaFingerprint = world["kafka"]
         return found.model_copy(update={"selection": like.selection if like else selection})
 
@@ -340,6 +341,55 @@ def test_a_fingerprint_is_kept_and_verified(server: dict[str, Any], tmp_path: Pa
     (rows,) = (each for each in told["verdicts"] if each["check"] == "postgres-rows")
     assert rows["details"]["differences"] == [{"name": "kong.public.routes", "what": "rows 2 of 3, checksum differs"}]
     assert told["not_verified"]
+
+
+def test_what_a_selection_names_must_be_there() -> None:
+    """A misspelt name would give a fingerprint of nothing; all that there is, is a choice, too."""
+    with pytest.raises(UsageError, match=r"^no topic nosuch; there are: audit, prices$"):
+        all_there("topic", ("prices", "nosuch"), ["prices", "audit"])
+    with pytest.raises(UsageError, match="there are: none"):
+        all_there("table", ("nosuch",), [])
+    all_there("topic", None, ["prices"])
+    all_there("topic", ("prices",), ["prices", "audit"])
+
+
+@pytest.mark.parametrize("system", ["postgres", "kafka"])
+def test_names_are_held_to_what_is_there_in_a_first_fingerprint_only(
+    system: str, server: dict[str, Any], tmp_path: Path
+) -> None:
+    """What is missing after a restore is what `verify` is to find."""
+    path = str(tmp_path / "before.json")
+    runner.invoke(app, ["fingerprint", system, "--context", "dev", "-o", path])
+    assert server["named"]
+    runner.invoke(app, ["verify", system, "--context", "dev", "--against", path])
+    assert not server["named"]
+
+
+def test_a_pattern_that_excludes_nothing_is_warned_of(server: dict[str, Any], tmp_path: Path) -> None:
+    """On stderr, and the fingerprint is written: there may be no such table yet."""
+    path = str(tmp_path / "before.json")
+    excludes = ["--exclude", "kong.public.routes", "--exclude", "kong.nosuch"]
+    result = runner.invoke(app, ["fingerprint", "postgres", "--context", "dev", *excludes, "-o", path])
+    assert result.exit_code == ExitCode.PASS
+    assert server["asked"]
+    assert "warning: --exclude kong.nosuch: no table is called so" in result.stderr
+    assert "public.routes" not in result.stderr
+
+
+def test_a_prefix_that_nothing_begins_with_is_warned_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A bucket may be empty, but it may also be a slip."""
+    monkeypatch.setattr(ObjectStore, "connect", lambda _settings: None)
+    settings = Path(os.environ["DRILL_SETTINGS"])
+    settings.write_text(settings.read_text() + 'object_store = { endpoint = "http://s3", bucket = "lake" }\n')
+    found = {"a/1": stored()}
+
+    def capture(_store: Any, selection: BucketSelection, **_more: Any) -> BucketFingerprint:
+        return bucket(selection=selection, objects={k: v for k, v in found.items() if k.startswith(selection.prefix)})
+
+    monkeypatch.setattr(bucket_capture, "capture", capture)
+    command = ["fingerprint", "bucket", "--context", "dev", "-o", str(tmp_path / "before.json"), "--prefix"]
+    assert "warning: --prefix nosuch/: no object of bucket lake" in runner.invoke(app, [*command, "nosuch/"]).stderr
+    assert "warning" not in runner.invoke(app, [*command, "a/"]).stderr
 
 
 def test_an_empty_server_is_inconclusive_to_the_shell(server: dict[str, Any], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from drill import fingerprints
+from drill.errors import UsageError
 from drill.iceberg import IcebergFingerprint, IcebergSelection, IcebergTable, NamedFile, Rows, Snapshot
 from drill.object_store import StoredObject
 from drill.settings import TrinoTarget
@@ -184,6 +185,14 @@ def test_a_capture_has_what_trino_and_the_bucket_say(answers: Callable[..., Answ
     }
     assert (table.current, table.problems) == ("2", {})
     assert table.partitions == {"price_date=2026-11-24": Rows(rows=4, checksum="bb")}
+
+
+def test_a_table_that_is_named_must_be_there(answers: Callable[..., Answers]) -> None:
+    """A first fingerprint of one that is misspelt is refused; after a restore its absence is what is found."""
+    misspelt = SELECTED.model_copy(update={"tables": ("price",)})
+    with pytest.raises(UsageError, match="no table price; there are: more, prices"):
+        iceberg.capture(answers(), misspelt, None, named=True)
+    assert iceberg.capture(answers(), misspelt, None).tables == {}
 
 
 def test_a_table_that_cannot_be_read_is_in_the_capture(answers: Callable[..., Answers]) -> None:

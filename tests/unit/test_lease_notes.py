@@ -84,6 +84,15 @@ def test_who_runs_a_drill(api: Any, ago: float, running: bool) -> None:
     assert seen.running is running
 
 
+@pytest.mark.parametrize(("ago", "holder", "free"), [(1, None, False), (1, "bo", False), (1, ME, True), (31, None, True)])
+def test_a_lease_is_taken_for_all_but_its_holder(api: Any, ago: float, holder: str | None, free: bool) -> None:
+    """As long as it is renewed; it says whose it is."""
+    api.held_by(ME, ago)
+    reason = lease.taken(api, "default", holder)
+    assert (reason is None) is free
+    assert free or f"another drill is running on this cluster: {ME}" in str(reason)
+
+
 def test_a_freeze_refuses_the_next_drill_and_ends(api: Any) -> None:
     """Also where no drill has been yet."""
     lease.freeze(api, "default", "release week")

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 import experiments
-from drill import kafka, settings
-from drill.cluster import Permission, PodState
+from drill import kafka, lease, settings
+from drill.cluster import ClusterError, Permission, PodState
 from drill.errors import RefusedError, UsageError
 from drill.kafka import KafkaState, KafkaUnreachableError, Partition
 from drill.postgres import PostgresUnreachableError
@@ -193,6 +193,24 @@ def test_missing_permissions_are_named(lab: Settings) -> None:
     assert "delete pods in kafka" in refusal
     assert "update leases" in refusal
     assert "docs/rbac" in refusal
+
+
+def test_another_drill_that_runs_refuses(lab: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan says so before a run is refused; the run that holds the Lease itself is not refused by it."""
+
+    def taken(_cluster: Any, _namespace: str, holder: str | None) -> str | None:
+        return None if holder == "me" else "another drill is running on this cluster: me"
+
+    monkeypatch.setattr(lease, "taken", taken)
+    assert _look(lab).refusals == ("no-other-drill: another drill is running on this cluster: me",)
+    drill = reader.read(reader.find("broker-kill-leader"))
+    assert module.preflight(drill, lab, _Cluster(), holder="me").refusals == ()  # type: ignore[arg-type]
+
+
+def test_a_lease_that_cannot_be_read_refuses(lab: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows whether another drill runs."""
+    monkeypatch.setattr(lease, "taken", _raising(ClusterError("lease default/drill: forbidden")))
+    assert _look(lab).refusals == ("no-other-drill: lease default/drill: forbidden",)
 
 
 def test_an_object_is_held_to_the_scenarios_buckets(lab: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,6 +102,34 @@ def test_each_mistake_names_its_field_and_what_to_do(
     assert mistake.line is not None
 
 
+@pytest.mark.parametrize(
+    ("experiment", "configuration", "value", "said"),
+    [
+        ("broker-kill-leader", "method", "explode", "Input should be 'delete' or 'sigkill'"),
+        ("broker-kill-leader", "grace_period", 0, "greater than or equal to 1"),
+        ("kafka-broker-flapping", "times", 0, "greater than or equal to 1"),
+        ("emergency-platform-down", "crashes", 0, "greater than or equal to 1"),
+        ("network-delay", "latency_ms", 5000, "less than or equal to 2000"),
+        ("network-loss", "loss_percent", 0, "greater than or equal to 1"),
+        ("postgres-pool-exhausted", "share", 1.5, "less than or equal to 1"),
+        ("cpu-pressure", "workers", 0, "greater than or equal to 1"),
+    ],
+)
+def test_a_value_that_a_fault_would_refuse_is_a_mistake_in_the_file(
+    experiment: str, configuration: str, value: Any, said: str, tmp_path: Path
+) -> None:
+    """It is told by `validate`, at its line, and not first by a cluster's preflight."""
+    content = yaml.safe_load(reader.find("broker-kill-leader").read_text())
+    content["experiment"] = {"file": f"{experiment}.yaml", "configuration": {configuration: value}}
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError) as told:
+        reader.read(path)
+    (mistake,) = told.value.mistakes
+    assert mistake.field == f"experiment.configuration.{configuration}"
+    assert said in mistake.problem
+
+
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     """Not one after another, a run each."""
     path = _changed(tmp_path, owner=None, load__rate=-1, objectives__rto="soon")

@@ -1,6 +1,7 @@
 """What a run is compared by, under which conditions, and which checks it will be judged by before it is made."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -8,6 +9,7 @@ import recovery
 from drill.errors import RecordIncompleteError
 from drill.record import RunRecord
 from gate._conditions import conditions, differences
+from scenarios import reader
 from tests.unit.mixed import build_mixed
 from tests.unit.records import FAULT, RECOVERED, build_record
 
@@ -55,18 +57,53 @@ def test_throughput_falls_with_what_is_never_acknowledged(tmp_path: Path) -> Non
 def test_what_is_expected_is_what_judges(tmp_path: Path, mixed: bool) -> None:
     """No check judges a run of which nobody knew before it was made."""
     record = build_mixed(tmp_path) if mixed else build_record(tmp_path)
-    expected = recovery.expected(record.objectives, loaded=True)
+    expected = recovery.expected(record.scenario, record.experiment)
     assert {verdict.check for verdict in recovery.judge(record)} <= set(expected)
     assert "rto" in expected
-    assert "latency-p99" not in recovery.expected(build_record(tmp_path / "b").objectives, loaded=True)
+    other = build_record(tmp_path / "b")
+    assert "latency-p99" not in recovery.expected(other.scenario, other.experiment)
 
 
 def test_without_clients_nothing_is_expected_of_them(tmp_path: Path) -> None:
     """And what the scenario brings along is expected by its name."""
-    objectives = build_record(tmp_path).objectives
-    expected = recovery.expected(objectives, loaded=False, own=["recovery._checks_stop.not_stopped", "my.no_alert"])
+    record = build_record(tmp_path)
+    checks = ["recovery._checks_stop.not_stopped", "my.no_alert"]
+    expected = recovery.expected({**record.scenario, "load": [], "checks": checks}, record.experiment)
     assert not {"rto", "no-acked-record-lost", "baseline-sane"} & set(expected)
     assert expected[-2:] == ("not-stopped", "no-alert")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "there", "absent"),
+    [
+        ("broker-kill", "rto", ("loss-found-by-metadata", "lakehouse-", "kafka-")),
+        ("restore-drill", "rpo", ("kafka-", "markers-")),
+        ("object-store-loss", "loss-found-by-metadata", ("markers-",)),
+        ("kafka-loss", "kafka-cluster-kept", ("markers-",)),
+    ],
+)
+def test_a_check_that_is_about_something_else_is_not_expected(
+    scenario: str, there: str, absent: tuple[str, ...]
+) -> None:
+    """Its item would only ever be skipped."""
+    drill = reader.read(reader.find(scenario))
+    expected = recovery.expected(drill.scenario.model_dump(mode="json"), drill.experiment)
+    assert there in expected
+    assert [each for each in expected if each.startswith(absent)] == []
+
+
+def test_what_a_plan_cannot_tell_is_expected() -> None:
+    """Its verdict may be there: none may be lost."""
+
+    def untold(run: recovery.Run) -> bool:
+        return bool(run.record.events)
+
+    drill = reader.read(reader.find("broker-kill"))
+    mine = recovery.check(target="no alert", applies=untold)(lambda _run: recovery.passed("well"))
+    with TemporaryDirectory() as folder:
+        planned = RunRecord(Path(folder))
+        planned.write_text("scenario.yaml", drill.scenario.model_dump_json())
+        assert mine.expected(recovery.Run(planned))
 
 
 def test_the_same_conditions_are_the_same(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from drill.cli import app
-from drill.errors import UsageError
+from drill.errors import InputError, UsageError
 from drill.exits import ExitCode
 from scenarios import reader, scaffold
 
@@ -66,6 +66,22 @@ def test_a_module_of_pythons_is_not_shadowed(name: str, tmp_path: Path) -> None:
     """Nor one of drill's, or a word of the language."""
     with pytest.raises(UsageError, match="module that Python has already"):
         scaffold.copy("fault", name, tmp_path)
+
+
+def test_a_check_of_drills_own_name_is_not_written(tmp_path: Path) -> None:
+    """Its scenario would be refused; a scenario and a fault may be called so."""
+    with pytest.raises(UsageError, match="a check that drill has already"):
+        scaffold.copy("check", "rto", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert scaffold.copy("scenario", "rto", tmp_path)
+
+
+def test_a_module_that_is_not_found_is_said_to_be_sought_on_the_path(tmp_path: Path) -> None:
+    """The files are right, and what is missing is PYTHONPATH: it says so."""
+    scaffold.copy("fault", "my-fault-elsewhere", tmp_path)
+    with pytest.raises(InputError, match="PYTHONPATH") as told:
+        reader.read(tmp_path / "my-fault-elsewhere.yaml")
+    assert "No module named 'my_fault_elsewhere'" in str(told.value)
 
 
 def test_the_fault_is_bounded_by_its_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
