@@ -61,6 +61,24 @@ class Reading:
         return f"{'at least ' if self.at_least else ''}{duration(self.value)}" if self.value >= MINUTES else self.text
 
 
+@dataclass(frozen=True)
+class Losses:
+    """What became of all that had been confirmed to clients, by what it is: `transactions of PostgreSQL`."""
+
+    counted: dict[str, int]
+    """How many of each were lost, where all of it was looked for."""
+    unknown: tuple[str, ...]
+    """Those of which nobody knows."""
+
+    @property
+    def total(self) -> str:
+        """How many were lost in all; where that is known of a part only, no less than that, and never nothing."""
+        known = sum(self.counted.values())
+        if self.unknown or not self.counted:
+            return f"at least {known:,}" if known else "not measured"
+        return f"{known:,}"
+
+
 class Summary:
     """One run, for a reader who wants to know what became of it."""
 
@@ -162,6 +180,27 @@ class Summary:
             _reading(name, said.get(name), Outcome(of.get("outcome", verdict.outcome)), estimated=estimated)
             for name, of in parts.items()
         )
+
+    @cached_property
+    def losses(self) -> Losses:
+        """What had been confirmed and was lost, and of what that is not known; a doubtful number is none."""
+        found = self.readings("no-acked-record-lost")
+        what = self._nouns
+        known = {
+            what.get(each.service, "records"): int(each.value)
+            for each in found
+            if each.value is not None and each.outcome is not Outcome.INCONCLUSIVE
+        }
+        named = (what.get(each.service, "data") for each in found)
+        return Losses(known, tuple(each for each in named if each not in known))
+
+    @property
+    def _nouns(self) -> dict[str, str]:
+        """What each stream that is accounted for sends, by its name; of the only one, whatever the verdict calls it."""
+        found = measured(self.record, lambda: streams(self.record))
+        loads = () if isinstance(found, Missing) else tuple(each for each in found if each.header.accounted)
+        nouns = {each.name: f"{each.noun}s of {SERVICES.get(each.system, each.system)}" for each in loads}
+        return nouns | (dict.fromkeys((self.service, ""), nouns[loads[0].name]) if len(loads) == 1 else {})
 
     def worst(self, check: str) -> Reading | None:
         """The largest number that a check found; None: it found none."""

@@ -19,7 +19,7 @@ from reports._restore import Proof, restore
 from reports._restore import outcome as what_came_back
 from reports._runbook import Phase, runbook
 from reports._scene import Scene
-from reports._summary import SERVICES, Reading, Summary
+from reports._summary import SERVICES, Losses, Reading, Summary
 from reports.figures import Drawn, figures, gantt, renamed
 
 MEASURES = {
@@ -172,15 +172,22 @@ def _result(summary: Summary, line: Timeline, instants: Times | None) -> str:
             said.append(f"{name} was out for {duration(service.outage)}")
         else:
             said.append(f"{name} was out for at least {duration(service.outage_at_least or 0.0)}")
-    lost = [each for each in summary.readings("no-acked-record-lost") if each.value is not None]
-    gone = int(sum(each.value or 0.0 for each in lost))
-    if lost:
-        said.append("nothing that had been confirmed was lost" if not gone else f"{gone:,} confirmed records were lost")
-    else:
-        said.append("whether confirmed data was lost is not known")
+    said += _lost(summary.losses)
     *most, last = said
     text = f"{'; '.join(most)}{'; and ' if most else ''}{last}."
     return text[:1].upper() + text[1:]
+
+
+def _lost(losses: Losses) -> Iterator[str]:
+    """What was lost of all that had been confirmed: nothing only where all of it was looked for."""
+    for what, number in losses.counted.items():
+        if number:
+            yield f"{number:,} of the confirmed {what} {'was' if number == 1 else 'were'} lost"
+    yield from (f"whether confirmed {what} were lost is not known" for what in losses.unknown)
+    if not losses.counted and not losses.unknown:
+        yield "whether confirmed data were lost is not known"
+    if not losses.unknown and losses.counted and not any(losses.counted.values()):
+        yield "nothing that had been confirmed was lost"
 
 
 def _objectives(summary: Summary, anchor: str) -> Iterator[Objective]:

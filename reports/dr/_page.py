@@ -144,14 +144,13 @@ def _at(summary: Summary) -> float:
 def _before(summary: Summary, *, current: bool) -> Before:
     rto = next((reading for check in RTO if (reading := summary.worst(check)) is not None), None)
     rpo = summary.worst("rpo")
-    lost = [each for each in summary.readings("no-acked-record-lost") if each.value is not None]
     return Before(
         identity=summary.identity,
         started=summary.started,
         outcome=summary.outcome,
         rto=_time(rto),
         rpo=_time(rpo),
-        lost=f"{sum(int(each.value or 0) for each in lost):,}" if lost else "not measured",
+        lost=summary.losses.total,
         current=current,
     )
 

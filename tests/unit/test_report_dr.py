@@ -18,6 +18,7 @@ from drill.record import RunRecord
 from reports import pdf
 from reports.charts import Chart
 from reports.dr import Details, Trouble, seal, verify, write
+from tests.unit.mixed import build_mixed
 from tests.unit.records import build_record
 from tests.unit.restores import Evidence, restore_record
 from tests.unit.test_report import Page
@@ -366,3 +367,33 @@ def test_lost_objects_of_a_bucket_are_a_restore_too(tmp_path: Path) -> None:
     assert "The data was proven 48.00 s after it was lost. 1 object came back." in text
     assert "Recovery time (RTO) from the loss until objects and answers were proven ≤ 10 min 00 s 48.0 s" in text
     assert "Systems that drills touched Trino and the lakehouse, MinIO, the object store" in text
+
+
+def test_that_nothing_was_lost_is_said_only_where_all_of_it_was_looked_for(tmp_path: Path) -> None:
+    """A stream that was not read to its end is named; no total of the others stands for it, and no zero."""
+    page = write([judged(build_mixed(tmp_path / "runs", unread=["postgres"]))], Details(), tmp_path / "dr")
+    text = text_of(page)
+    assert "whether confirmed transactions of PostgreSQL were lost is not known" in text
+    assert "nothing that had been confirmed was lost" not in text
+    assert _lost_before(text) == "not measured"
+    whole = text_of(write([judged(build_mixed(tmp_path / "whole"))], Details(), tmp_path / "dr-whole"))
+    assert "nothing that had been confirmed was lost" in whole
+    assert _lost_before(whole) == "0"
+
+
+def test_what_is_known_to_be_lost_is_told_beside_what_is_not_known(tmp_path: Path) -> None:
+    """Lost records of one stream are no less lost because another was not read."""
+    record = build_mixed(tmp_path / "runs", unread=["postgres"], lost={"workflows": [3]})
+    text = text_of(write([judged(record)], Details(), tmp_path / "dr"))
+    assert "1 of the confirmed workflows of DolphinScheduler was lost" in text
+    assert "whether confirmed transactions of PostgreSQL were lost is not known" in text
+    assert _lost_before(text) == "at least 1"
+
+
+def _lost_before(text: str) -> str:
+    """The last cell of the only row of the comparison with earlier drills."""
+    row = re.search(r"\(this report\) (?:pass|fail|inconclusive) (.*?) Evidence", text)
+    assert row is not None
+    cell = re.search(r"(not measured|(?:at least )?[\d,]+)$", row[1])
+    assert cell is not None
+    return cell[0]
