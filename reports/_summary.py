@@ -96,16 +96,32 @@ class Summary:
         """What it was judged to be."""
         return measured(self.record, lambda: self.record.verdicts)
 
-    @property
+    @cached_property
     def judged(self) -> tuple[Verdict, ...]:
-        """The verdicts; none where it was not judged."""
-        return () if isinstance(self.verdicts, Missing) else self.verdicts
+        """The verdicts as far as they are to be believed, none where it was not judged: in doubt nothing is met."""
+        found = () if isinstance(self.verdicts, Missing) else self.verdicts
+        return tuple(self._doubting(each) for each in found) if self.doubt else found
 
     @property
     def outcome(self) -> Outcome:
-        """Of the run; one that was not judged, or whose files are not those that were sealed, is inconclusive."""
-        found = overall(self.judged)
-        return Outcome.INCONCLUSIVE if found is Outcome.PASS and self.altered else found
+        """Of the run; one that was not judged, or of which there is doubt, never passed."""
+        return overall(self.judged)
+
+    @property
+    def doubt(self) -> str:
+        """Why its verdicts are not to be believed, in a sentence; empty: nothing speaks against them."""
+        return "The record was changed after it was sealed, so that it proves nothing." if self.altered else ""
+
+    def believed(self, outcome: str) -> Outcome:
+        """An outcome as far as it is to be believed."""
+        found = Outcome(outcome)
+        return Outcome.INCONCLUSIVE if found is Outcome.PASS and self.doubt else found
+
+    def _doubting(self, verdict: Verdict) -> Verdict:
+        if verdict.outcome is not Outcome.PASS:
+            return verdict
+        reason = f"{self.doubt} Before, it was said: {verdict.reason}"
+        return verdict.model_copy(update={"outcome": Outcome.INCONCLUSIVE, "reason": reason})
 
     @cached_property
     def altered(self) -> tuple[str, ...] | Missing:
@@ -177,7 +193,7 @@ class Summary:
             return (_reading(self.service, verdict.actual, verdict.outcome, estimated=estimated),)
         said = dict(text.split(": ", 1) for text in (verdict.actual or "").split("; ") if ": " in text)
         return tuple(
-            _reading(name, said.get(name), Outcome(of.get("outcome", verdict.outcome)), estimated=estimated)
+            _reading(name, said.get(name), self.believed(of.get("outcome", verdict.outcome)), estimated=estimated)
             for name, of in parts.items()
         )
 

@@ -124,13 +124,15 @@ def drill(summary: Summary, number: int) -> Drill:
     rehearsed = None if isinstance(book, Missing) else book
     told = measured(record, lambda: restore(record, summary.judged))
     back = None if isinstance(told, Missing) else told
-    troubles = [each for each in summary.judged if each.outcome is not Outcome.PASS]
+    kept = () if isinstance(summary.verdicts, Missing) else summary.verdicts
+    # What is in doubt is told once, as an alarm, and not by each check that had passed.
+    troubles = [each for each in kept if each.outcome is not Outcome.PASS]
     origin = instants.disaster if instants is not None else known.t0
     return Drill(
         number=number,
         summary=summary,
         about=str(measured(record, lambda: f"{what(record)}.")),
-        result=_result(summary, known, instants),
+        result=" ".join(filter(None, (summary.doubt, _result(summary, known, instants)))),
         owner=_owner(summary),
         objectives=tuple(_objectives(summary, f"run-{number}")),
         moments=tuple(sorted(_moments(summary, known, instants), key=lambda each: each.at)),

@@ -397,3 +397,17 @@ def _lost_before(text: str) -> str:
     cell = re.search(r"(not measured|(?:at least )?[\d,]+)$", row[1])
     assert cell is not None
     return cell[0]
+
+
+def test_a_record_that_was_changed_after_it_was_judged_has_met_nothing(tmp_path: Path) -> None:
+    """What had passed is not proven, of each objective and of each stream; why is said beside the result."""
+    record = judged(build_mixed(tmp_path / "runs"))
+    drain = record.path / "evidence" / "drain.json"
+    drain.write_text(drain.read_text().replace('"foreign": 0', '"foreign": 1'))
+    text = text_of(write([record], Details(), tmp_path / "dr"))
+    summary = text.partition("Scope and exclusions")[0]
+    assert "0 met, 0 missed, " in summary
+    assert "The record was changed after it was sealed, so that it proves nothing." in summary
+    assert "nothing that had been confirmed was lost" not in text
+    assert text.count("Record altered: 1 file of this record changed after it was sealed: evidence/drain.json.") == 1
+    assert _lost_before(text) == "not measured"
