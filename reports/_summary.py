@@ -12,6 +12,7 @@ from drill.verdicts import Outcome, Verdict, overall
 from recovery.restores import CHECKS as OF_RESTORES
 from reports._format import duration
 from reports._measured import Missing, measured
+from reports._rejudged import unlike
 
 _PART = re.compile(r"(?:(?P<part>[a-z][a-z0-9-]*): )?(?P<least>at least )?(?P<value>[\d,]*\.?\d+) ?(?P<unit>\w+|%)?")
 MINUTES = 120.0
@@ -110,7 +111,16 @@ class Summary:
     @property
     def doubt(self) -> str:
         """Why its verdicts are not to be believed, in a sentence; empty: nothing speaks against them."""
-        return "The record was changed after it was sealed, so that it proves nothing." if self.altered else ""
+        if self.altered:
+            return "The record was changed after it was sealed, so that it proves nothing."
+        if self.unlike or isinstance(self.unlike, Missing):
+            return "Its verdicts are not those that follow from the record, so that they prove nothing."
+        return ""
+
+    @cached_property
+    def unlike(self) -> tuple[str, ...] | Missing:
+        """What its verdicts say otherwise than the record does, judged again; Missing where they can't be read."""
+        return measured(self.record, lambda: unlike(self.record))
 
     def believed(self, outcome: str) -> Outcome:
         """An outcome as far as it is to be believed."""

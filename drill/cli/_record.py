@@ -122,7 +122,9 @@ def verify_evidence(
 ) -> None:
     """Re-check a DR report's evidence, or a run record, by its sums: what was changed, is missing or was added.
 
-    Exit code 1: something was.
+    Verdicts are under no sum of a record: it is judged again, with no cluster, and they must be the same.
+
+    Exit code 1: something was, or they are not.
 
     Example: drill verify-evidence dr-2026-q4
     """
@@ -135,8 +137,9 @@ def verify_evidence(
     if output is Output.JSON:
         print_json({"files": files, "troubles": [{"path": each.path, "what": each.what} for each in troubles]})
     for each in troubles if output is Output.TEXT else ():
-        typer.echo(f"{each.what:<10}{each.path}")
-    say(f"{files} files, {len(troubles)} not as they were" if troubles else f"{files} files, all as they were")
+        typer.echo(f"{each.path}: {each.what}")
+    amiss = len({each.path for each in troubles})
+    say(f"{files} files checked, {amiss} not as they were" if troubles else f"{files} files checked, all as they were")
     leave(ExitCode.FAIL if troubles else ExitCode.PASS)
 
 

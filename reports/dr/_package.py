@@ -13,6 +13,9 @@ from pathlib import Path
 
 from drill.errors import UsageError
 from drill.record import RunRecord, sha256
+from reports._measured import Missing, measured
+from reports._rejudged import FILE as VERDICTS
+from reports._rejudged import unlike
 from reports._summary import Summary, summaries
 from reports.dr._details import Details
 from reports.dr._drill import drill
@@ -24,11 +27,11 @@ _SHA256 = 64
 
 @dataclass(frozen=True)
 class Trouble:
-    """One file that is not as it was when the report was made."""
+    """One file that is not as it was when the record was sealed or the report was made."""
 
     path: str
     what: str
-    """changed, missing or added."""
+    """changed, missing or added; or in which way verdicts do not follow from their record."""
 
 
 def write(
@@ -83,6 +86,8 @@ def seal(folder: Path) -> None:
 def verify(folder: Path, digest: str | None = None) -> tuple[Trouble, ...]:
     """Re-check a report's folder, or a run record, against its own sums: what was changed, is missing or was added.
 
+    The verdicts of a record, which are under no sum of its own, must be those that it is judged to have.
+
     Args:
         folder: Of a report, or of a run.
         digest: The SHA-256 of the list of sums (of a record: of its manifest) as a signed copy shows it.
@@ -92,7 +97,8 @@ def verify(folder: Path, digest: str | None = None) -> tuple[Trouble, ...]:
         RecordIncompleteError: the record was not sealed.
     """
     if (folder / "scenario.yaml").is_file():
-        return _of_record(folder, digest)
+        wrong = [] if digest is None else list(_held(folder / "manifest.json", digest))
+        return (*wrong, *_of_record(RunRecord.open(folder)))
     if not (folder / SUMS).is_file() and not (folder / SEAL).is_file():
         raise UsageError(f"{folder}: neither a report's folder ({SUMS} is not in it) nor a run record")
     troubles = [] if digest is None else list(_held(folder / SUMS, digest))
@@ -103,23 +109,37 @@ def verify(folder: Path, digest: str | None = None) -> tuple[Trouble, ...]:
             continue
         listed |= _listed(folder / name)
     troubles += list(_differences(folder, listed, set(_files(folder)) - {SEAL}))
+    for record in _records(folder):
+        if (record.path / "manifest.json").is_file():
+            place = record.path.relative_to(folder).as_posix()
+            troubles += [Trouble(f"{place}/{each.path}", each.what) for each in _of_record(record)]
     return tuple(dict.fromkeys(sorted(troubles, key=lambda each: each.path)))
 
 
 def checked(folder: Path) -> int:
-    """How many files a re-check looks at."""
-    return sum(1 for _ in _files(folder))
+    """How many files a re-check holds to a sum or, the verdicts of a record, to a judgement that is made again."""
+    if (folder / "scenario.yaml").is_file():
+        return len(RunRecord.open(folder).manifest.get("files", {})) + (folder / VERDICTS).is_file()
+    return len({name for name in (SEAL, SUMS) if (folder / name).is_file() for name in _listed(folder / name)})
 
 
-def _of_record(folder: Path, digest: str | None) -> tuple[Trouble, ...]:
-    record = RunRecord.open(folder)
+def _records(folder: Path) -> Iterator[RunRecord]:
+    """The records in a report's folder."""
+    for scenario in sorted((folder / "evidence").glob("*/*/scenario.yaml")):
+        yield RunRecord.open(scenario.parent)
+
+
+def _of_record(record: RunRecord) -> Iterator[Trouble]:
+    """What differs from the manifest; where nothing does, the verdicts that do not follow from the record."""
     sealed = record.manifest.get("files", {})
     altered = record.altered_files()
-    troubles = [] if digest is None else list(_held(folder / "manifest.json", digest))
     for name in altered:
-        there = (folder / name).is_file()
-        troubles.append(Trouble(name, "added" if name not in sealed else "changed" if there else "missing"))
-    return tuple(troubles)
+        there = (record.path / name).is_file()
+        yield Trouble(name, "added" if name not in sealed else "changed" if there else "missing")
+    if not altered:
+        found = measured(record, lambda: unlike(record))
+        for each in (found.reason,) if isinstance(found, Missing) else found:
+            yield Trouble(VERDICTS, f"not what follows from the record: {each}")
 
 
 def _held(path: Path, digest: str) -> Iterator[Trouble]:

@@ -1,6 +1,7 @@
 """The DR drill report: what was met, missed, not proven and not tested; nothing made up; evidence to re-check."""
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -12,10 +13,11 @@ import yaml
 from typer.testing import CliRunner
 
 import recovery
+import reports
 from drill.cli import app
 from drill.errors import DrillError, InputError, UsageError
 from drill.record import RunRecord
-from reports import pdf
+from reports import dr, pdf
 from reports.charts import Chart
 from reports.dr import Details, Trouble, seal, verify, write
 from tests.unit.mixed import build_mixed
@@ -209,7 +211,8 @@ def test_sums_that_were_made_anew_do_not_have_the_signed_digest(tmp_path: Path) 
     signed = hashlib.sha256((folder / "SHA256SUMS").read_bytes()).hexdigest()
     assert signed in (folder / "report.html").read_text()
     assert verify(folder, signed) == ()
-    _changed(folder)
+    page = folder / "evidence" / "data-loss"
+    next(page.rglob("report.html")).write_text("another page")
     names = [line.partition("  ")[2] for line in (folder / "SHA256SUMS").read_text().splitlines()]
     lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
     (folder / "SHA256SUMS").write_text("".join(lines))
@@ -411,3 +414,63 @@ def test_a_record_that_was_changed_after_it_was_judged_has_met_nothing(tmp_path:
     assert "nothing that had been confirmed was lost" not in text
     assert text.count("Record altered: 1 file of this record changed after it was sealed: evidence/drain.json.") == 1
     assert _lost_before(text) == "not measured"
+
+
+def _failed_made_pass(record: RunRecord) -> None:
+    """What an editor would do who wants a lost record forgotten: outcome, words and numbers of one check."""
+    kept = json.loads((record.path / "verdicts.json").read_text())
+    for each in kept["verdicts"]:
+        if each["check"] == "no-acked-record-lost":
+            each |= {"outcome": "pass", "reason": "Every one was found.", "actual": "0 of 12,000 acknowledged"}
+    kept["outcome"] = "pass"
+    record.write_json("verdicts.json", kept)
+
+
+def test_edited_verdicts_are_found_and_no_page_believes_them(tmp_path: Path) -> None:
+    """They are under no sum of the record: it is judged again, for a re-check and for every page."""
+    record = build_record(tmp_path / "runs", lost=range(500, 540))
+    reports.conclude(record)
+    assert _run("verify-evidence", record.path)[0] == 0
+    _failed_made_pass(record)
+    code, said = _run("verify-evidence", record.path)
+    assert code == 1
+    edited = "no-acked-record-lost: pass, but fail judged again"
+    assert f"verdicts.json: not what follows from the record: {edited}" in said
+    text = text_of(write([RunRecord(record.path)], Details(), tmp_path / "dr"))
+    assert "Not everything could be proven. 0 met, 0 missed, " in text
+    assert "prove nothing. Kafka was out for 6.31 s; and whether confirmed records of Kafka were lost is not kno" in text
+    assert edited in text
+    assert any(each.path.endswith("verdicts.json") for each in verify(tmp_path / "dr"))
+    own = text_of(reports.write(RunRecord(record.path)))
+    assert own.startswith("INCONCLUSIVE: broker-kill-leader")
+    assert edited in own
+
+
+def test_a_failed_check_that_was_taken_out_is_found(tmp_path: Path) -> None:
+    """Also one whose numbers alone were edited, and a sum of outcomes that is not theirs."""
+    record = build_record(tmp_path / "runs", lost=range(500, 540))
+    reports.conclude(record)
+    path = record.path / "verdicts.json"
+    kept = json.loads(path.read_text())
+
+    def after(**edited: object) -> str:
+        record.write_json("verdicts.json", {**kept, **edited})
+        return " ".join(each.what for each in verify(record.path))
+
+    others = [each for each in kept["verdicts"] if each["check"] != "no-acked-record-lost"]
+    fewer = [each | {"actual": "1 of 12,000"} if each["outcome"] == "fail" else each for each in kept["verdicts"]]
+    assert "no-acked-record-lost: not there, but fail judged again" in after(verdicts=others, outcome="pass")
+    assert "no-acked-record-lost: fail, but with other numbers judged again" in after(verdicts=fewer)
+    assert "the whole run: pass, though its verdicts make it fail" in after(outcome="pass")
+    assert "could not be read" in after(verdicts=[{"check": 1}])
+    assert after() == ""
+
+
+def test_only_what_was_checked_is_counted(tmp_path: Path) -> None:
+    """Pages that anybody can make anew are under no sum; of a report, its list of sums is checked, too."""
+    record = judged(restore_record(tmp_path / "runs"))
+    assert dr.checked(record.path) == len(record.manifest["files"]) + 1
+    (record.path / "report.pdf").write_bytes(b"%PDF")
+    assert dr.checked(record.path) == len(record.manifest["files"]) + 1
+    folder = write([record], Details(), tmp_path / "dr").parent
+    assert dr.checked(folder) == sum(path.is_file() for path in folder.rglob("*")) - 1
