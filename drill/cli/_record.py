@@ -86,8 +86,9 @@ def report(
         typer.echo(page)
         if pdf:
             typer.echo(printer.print_page(page, page.with_suffix(".pdf")))
-    if dr and pdf:
-        reports.dr.seal(pages[0].parent)
+    if dr and into is not None:
+        say(f"SHA-256 of {into / 'REPORT.SHA256'}, which covers the report and all of its evidence:")
+        say(reports.dr.seal(into))
     leave(ExitCode.PASS)
 
 
@@ -116,7 +117,7 @@ def _details(path: Path) -> "Details":
 def verify_evidence(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A DR report's folder, or a run record.")],
     sha256: Annotated[
-        str | None, typer.Option("--sha256", help="The digest of the evidence, as the signed report shows it.")
+        str | None, typer.Option("--sha256", help="A digest that was kept elsewhere: what `report --dr` printed, or what the page shows.")
     ] = None,
     output: AsOutput = Output.TEXT,
 ) -> None:
@@ -140,6 +141,8 @@ def verify_evidence(
         typer.echo(f"{each.path}: {each.what}")
     amiss = len({each.path for each in troubles})
     say(f"{files} files checked, {amiss} not as they were" if troubles else f"{files} files checked, all as they were")
+    if sha256 is not None and (what := dr.covered(folder, sha256)):
+        say(f"the digest covers {what}")
     leave(ExitCode.FAIL if troubles else ExitCode.PASS)
 
 

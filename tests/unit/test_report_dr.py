@@ -218,7 +218,30 @@ def test_sums_that_were_made_anew_do_not_have_the_signed_digest(tmp_path: Path) 
     (folder / "SHA256SUMS").write_text("".join(lines))
     seal(folder)
     assert verify(folder) == ()
-    assert verify(folder, signed) == (Trouble("SHA256SUMS", "not the one whose digest was given"),)
+    neither = Trouble("REPORT.SHA256 or SHA256SUMS", "not the one whose digest was given")
+    assert verify(folder, signed) == (neither,)
+
+
+def test_the_printed_digest_covers_the_page_and_the_one_on_the_page_does_not(tmp_path: Path) -> None:
+    """Who rewrites the page and its sum passes the digest of the evidence, which says so, and not the printed one."""
+    record = judged(restore_record(tmp_path / "runs"))
+    folder = tmp_path / "dr"
+    code, said = _run("report", "--dr", record.path, "-o", folder)
+    assert code == 0
+    printed = said.split()[-1]
+    shown = hashlib.sha256((folder / "SHA256SUMS").read_bytes()).hexdigest()
+    assert printed != shown
+    page = folder / "report.html"
+    assert "covers the evidence, and not this page" in text_of(page)
+    code, said = _run("verify-evidence", folder, "--sha256", printed.upper())
+    assert (code, said.splitlines()[-1]) == (0, "the digest covers the report and all of its evidence")
+    _page_changed(folder)
+    seal(folder)
+    code, said = _run("verify-evidence", folder, "--sha256", shown)
+    assert (code, said.splitlines()[-1]) == (0, "the digest covers the evidence, and not the report itself")
+    code, said = _run("verify-evidence", folder, "--sha256", printed)
+    assert code == 1
+    assert "not the one whose digest was given" in said
 
 
 def test_a_run_record_is_re_checked_by_its_own_manifest(tmp_path: Path) -> None:
@@ -278,7 +301,7 @@ def test_the_command_line_makes_and_re_checks_a_report(tmp_path: Path) -> None:
     details = tmp_path / "details.yaml"
     details.write_text(yaml.safe_dump({"title": "Q4", "retest": "2027-02-24"}))
     code, said = _run("report", "--dr", record.path, "--details", details, "-o", tmp_path / "dr")
-    assert (code, said.strip()) == (0, str(tmp_path / "dr" / "report.html"))
+    assert (code, said.splitlines()[0]) == (0, str(tmp_path / "dr" / "report.html"))
     assert (tmp_path / "dr" / "evidence" / "details.yaml").read_bytes() == details.read_bytes()
     assert _run("verify-evidence", tmp_path / "dr")[0] == 0
     _added(tmp_path / "dr")
