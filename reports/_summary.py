@@ -10,7 +10,7 @@ from drill.ledger import streams
 from drill.record import RunRecord
 from drill.verdicts import Outcome, Verdict, overall
 from recovery.restores import CHECKS as OF_RESTORES
-from reports._format import duration
+from reports._format import duration, plural
 from reports._measured import Missing, measured
 from reports._rejudged import unlike
 
@@ -60,6 +60,23 @@ class Reading:
         if self.value is None:
             return "not measured"
         return f"{'at least ' if self.at_least else ''}{duration(self.value)}" if self.value >= MINUTES else self.text
+
+
+@dataclass(frozen=True)
+class Site:
+    """The cluster of a run, as its manifest has it; empty: it does not say."""
+
+    context: str
+    server: str
+    """The version of its API server."""
+    uid: str
+    """Of its namespace kube-system: it tells a cluster from another one that has its name."""
+    nodes: int
+
+    def __str__(self) -> str:
+        nodes = plural(self.nodes, "node") if self.nodes else ""
+        told = (f"Kubernetes {self.server}" if self.server else "", nodes, f"identity {self.uid}" if self.uid else "")
+        return f"{self.context or 'context not known'} ({', '.join(filter(None, told)) or 'which one is not known'})"
 
 
 @dataclass(frozen=True)
@@ -147,6 +164,20 @@ class Summary:
     def identity(self) -> str:
         """Scenario and time, as the folder has it."""
         return f"{self.scenario}/{self.record.path.name}"
+
+    @cached_property
+    def site(self) -> Site:
+        """The cluster that it was made on."""
+        told = measured(self.record, lambda: dict(self.record.manifest["cluster"]))
+        begun = measured(self.record, lambda: str(self.record.first("run.started").data["context"]))
+        found = {} if isinstance(told, Missing) else told
+        nodes = found.get("nodes")
+        return Site(
+            context=str(found.get("context") or begun or ""),
+            server=str(found.get("server_version") or ""),
+            uid=str(found.get("uid") or ""),
+            nodes=len(nodes) if isinstance(nodes, list) else 0,
+        )
 
     @cached_property
     def restored(self) -> bool:

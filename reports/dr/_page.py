@@ -7,7 +7,7 @@ from typing import Any
 
 from drill.verdicts import WORST_FIRST, Outcome
 from reports._measured import Missing
-from reports._summary import RTO, SERVICES, Summary
+from reports._summary import RTO, SERVICES, Site, Summary
 from reports._templates import draw
 from reports.dr._details import Details
 from reports.dr._drill import ASIDE, Drill, Objective
@@ -30,6 +30,8 @@ class Before:
     rto: str
     rpo: str
     lost: str
+    where: str
+    """The cluster, where that is not known to be the one of this report's drill; empty: it is."""
     current: bool
 
 
@@ -67,6 +69,7 @@ def page(
             "short": _short(rows),
             "tested": [SERVICES[each] for each in SERVICES if each in tested],
             "untested": [SERVICES[each] for each in SERVICES if each not in tested],
+            "sites": tuple(dict.fromkeys(str(drill.summary.site) for drill in drills)),
             "restored": any(drill.summary.restored for drill in drills),
             "findings": found,
             "next_steps": _next(details, found, drills),
@@ -128,12 +131,13 @@ def _earlier(drills: Sequence[Drill], history: Sequence[Summary]) -> tuple[tuple
     ours = {drill.summary.identity for drill in drills}
     for name in dict.fromkeys(drill.summary.scenario for drill in drills):
         own = [drill.summary for drill in drills if drill.summary.scenario == name]
-        last = max(_at(each) for each in own)
+        newest = max(own, key=_at)
+        last = _at(newest)
         older = [each for each in history if each.scenario == name and each.identity not in ours]
         # The same run may lie in two of the folders.
         older = list({each.identity: each for each in older if _at(each) <= last}.values())
         found = sorted([*own, *older[-_EARLIER:]], key=_at, reverse=True)
-        told.append((name, tuple(_before(each, current=each in own) for each in found)))
+        told.append((name, tuple(_before(each, newest, current=each in own) for each in found)))
     return tuple(told)
 
 
@@ -141,7 +145,7 @@ def _at(summary: Summary) -> float:
     return -math.inf if isinstance(summary.started, Missing) else summary.started
 
 
-def _before(summary: Summary, *, current: bool) -> Before:
+def _before(summary: Summary, newest: Summary, *, current: bool) -> Before:
     rto = next((reading for check in RTO if (reading := summary.worst(check)) is not None), None)
     rpo = summary.worst("rpo")
     return Before(
@@ -151,8 +155,15 @@ def _before(summary: Summary, *, current: bool) -> Before:
         rto=_time(rto),
         rpo=_time(rpo),
         lost=summary.losses.total,
+        where=_elsewhere(summary.site, newest.site) if summary is not newest else "",
         current=current,
     )
+
+
+def _elsewhere(site: Site, here: Site) -> str:
+    if not site.uid or not here.uid:
+        return f"which cluster is not known; context {site.context or 'not known'}"
+    return "" if site.uid == here.uid else f"another cluster: {site}"
 
 
 def _time(reading: Any) -> str:

@@ -497,3 +497,25 @@ def test_only_what_was_checked_is_counted(tmp_path: Path) -> None:
     assert dr.checked(record.path) == len(record.manifest["files"]) + 1
     folder = write([record], Details(), tmp_path / "dr").parent
     assert dr.checked(folder) == sum(path.is_file() for path in folder.rglob("*")) - 1
+
+
+def _of_cluster(record: RunRecord, **cluster: object) -> RunRecord:
+    """The record as if it had been made on another cluster."""
+    record.seal({name: each for name, each in record.manifest.items() if name != "files"} | {"cluster": cluster})
+    return judged(RunRecord(record.path))
+
+
+def test_the_cluster_is_named_and_drills_of_another_one_are_marked(tmp_path: Path) -> None:
+    """By its identity and not by its name; one that is not known is said to be not known."""
+    runs = tmp_path / "runs"
+    same, other, unknown, ours = (build_record(runs) for _ in range(4))
+    same = judged(same)
+    _of_cluster(other, context="drill-lab", uid="uid-other", server_version="v1.30.1", nodes=[{}])
+    _of_cluster(unknown, context="drill-lab")
+    text = text_of(write([judged(ours)], Details(), tmp_path / "dr", history=[runs]))
+    assert "Cluster drill-lab (Kubernetes v1.35.4, 3 nodes, identity uid-kube-system)" in text
+    assert text.count("another cluster: drill-lab (Kubernetes v1.30.1, 1 node, identity uid-other) pass") == 1
+    assert text.count("which cluster is not known; context drill-lab pass") == 1
+    assert "Not all of these drills are known to be of one cluster" in text
+    alone = text_of(write([same], Details(), tmp_path / "alone"))
+    assert "Not all of these drills" not in alone
