@@ -39,10 +39,11 @@ def unlike(record: RunRecord) -> tuple[str, ...]:
 
 def _told(check: str, kept: Verdict | None, now: Verdict | None) -> str:
     """How one check differs; empty: it does not."""
-    if kept is None:
-        return "" if now is None or now.outcome is Outcome.PASS else f"{check}: not there, but {now.outcome} judged again"
     if now is None:
-        return f"{check}: {kept.outcome}, but this version of drill does not judge that"
+        return f"{check}: kept, but this version of drill does not judge that"
+    if kept is None:
+        new = now.outcome is Outcome.PASS
+        return "" if new else f"{check}: not there, but {now.outcome} judged again"
     if kept.outcome is not now.outcome:
         return f"{check}: {kept.outcome}, but {now.outcome} judged again"
     return "" if _compared(kept) == _compared(now) else f"{check}: {kept.outcome}, but with other numbers judged again"

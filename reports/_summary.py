@@ -1,9 +1,11 @@
 """What a run came to, in few numbers, read off its verdicts: what pages about several runs are made of."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from drill.errors import DrillError
 from drill.ledger import streams
@@ -38,7 +40,11 @@ _HINTS = {
     "minio": "minio",
     "velero": "velero",
 }
-"""What a fault's target is called tells which system it belongs to."""
+"""What a pod or a namespace is called tells which system it belongs to."""
+_NAMED = {"pod", "statefulset", "deployment", "daemonset", "connectionpool", "namespace"}
+"""The kinds of targets that are called as their system is; nodes, clusters, tables and topics are called anything."""
+KEPT_AS = {"lakehouse": "minio", "iceberg": "trino", "bucket": "minio"}
+"""Of which system it is what a restore proves under another name: the objects of a bucket, the tables over them."""
 
 
 @dataclass(frozen=True)
@@ -195,25 +201,52 @@ class Summary:
         effective = measured(self.record, lambda: self.record.events_of("fault.effective"))
         if isinstance(effective, Missing) or not effective:
             return frozenset()
-        loaded = measured(self.record, lambda: {each.system for each in streams(self.record)})
-        found = set() if isinstance(loaded, Missing) else loaded & SERVICES.keys()
-        for event in effective:
-            name = str((event.data.get("target") or {}).get("name", ""))
-            found |= {system for hint, system in _HINTS.items() if hint in name}
+        found = self._loaded | self._hit | self._proven | self._brought_back
         target = measured(self.record, lambda: self.record.scenario.get("target") or {})
         if not isinstance(target, Missing) and target.get("buckets"):
-            return frozenset(found | {"minio", "trino"})
-        if self.restored:
-            found |= {"velero"} | {_HINTS[hint] for hint in _HINTS if _proves(self.record, hint)}
-        return frozenset(found)
+            found |= {"minio", "trino"}
+        elif self.restored:
+            found |= {"velero"}
+        return frozenset(found & SERVICES.keys())
+
+    @property
+    def _loaded(self) -> set[str]:
+        """The systems whose clients ran."""
+        found = measured(self.record, lambda: {each.system for each in streams(self.record)})
+        return set() if isinstance(found, Missing) else found
+
+    @property
+    def _hit(self) -> set[str]:
+        """The systems of the pods and namespaces that faults took effect on."""
+        effective = measured(self.record, lambda: self.record.events_of("fault.effective"))
+        targets = () if isinstance(effective, Missing) else (each.data.get("target") or {} for each in effective)
+        names = {name for target in targets for name in _names(target)}
+        return {system for hint, system in _HINTS.items() if any(hint in name for name in names)}
+
+    @property
+    def _proven(self) -> set[str]:
+        """The systems whose data a restore was to prove: their fingerprints were taken before it."""
+        reference, of_kafka, systems = (
+            _piece(self.record, name) for name in ("restore-reference", "restore-kafka-reference", "restore-systems")
+        )
+        taken = (_fingerprinted(each.get("before")) for each in (reference, of_kafka))
+        known = set(systems) - {"left_out"}
+        return {KEPT_AS.get(each, each) for each in (*taken, *known) if each}
+
+    @property
+    def _brought_back(self) -> set[str]:
+        """The services that a restore was to bring back."""
+        seen = _piece(self.record, "restore-services")
+        return {
+            KEPT_AS.get(str(each), str(each)) for each in (*(seen.get("wanted") or ()), *(seen.get("services") or ()))
+        }
 
     @cached_property
     def service(self) -> str:
-        """The one service whose clients ran, or that was restored; empty where there were several, or none."""
-        loaded = measured(self.record, lambda: {each.system for each in streams(self.record)})
-        found = set() if isinstance(loaded, Missing) else loaded
+        """The one service whose clients ran, or whose data was restored; empty where there were several, or none."""
+        found = self._loaded
         if not found and self.restored:
-            found = set(self.systems) - {"velero"}
+            found = (self._hit | self._proven) - {"velero"}
         return found.pop() if len(found) == 1 else ""
 
     @cached_property
@@ -271,13 +304,24 @@ def _reading(service: str, text: str | None, outcome: Outcome, *, estimated: boo
     return Reading(service, text or "not measured", value, bool(read and read["least"]), outcome, estimated)
 
 
-def _proves(record: RunRecord, hint: str) -> bool:
-    """Whether the evidence of a restore is of a system: its fingerprint says so."""
-    reference = measured(record, lambda: record.evidence("restore-reference"))
-    if isinstance(reference, Missing) or not isinstance(reference, dict):
-        return False
-    before = reference.get("before")
-    return isinstance(before, dict) and (before.get("fingerprint") or {}).get("system") == hint
+def _names(target: dict[str, Any]) -> Iterator[str]:
+    """What the pods and namespaces of a fault's target are called; of what lies in a namespace, that."""
+    kind = str(target.get("kind", "")).lower()
+    yield str(target.get("name" if kind in _NAMED else "namespace") or "")
+    if kind == "namespace":
+        yield from map(str, target.get("pods") or ())
+
+
+def _piece(record: RunRecord, name: str) -> dict[str, Any]:
+    """A piece of evidence; empty where the record has none."""
+    found = measured(record, lambda: record.evidence(name))
+    return found if isinstance(found, dict) else {}
+
+
+def _fingerprinted(kept: Any) -> str:
+    """Of which system a fingerprint is that the evidence holds; empty: it holds none."""
+    fingerprint = kept.get("fingerprint") if isinstance(kept, dict) else None
+    return str(fingerprint.get("system") or "") if isinstance(fingerprint, dict) else ""
 
 
 def summaries(runs: Path) -> tuple[Summary, ...]:

@@ -117,7 +117,8 @@ def _details(path: Path) -> "Details":
 def verify_evidence(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A DR report's folder, or a run record.")],
     sha256: Annotated[
-        str | None, typer.Option("--sha256", help="A digest that was kept elsewhere: what `report --dr` printed, or what the page shows.")
+        str | None,
+        typer.Option("--sha256", help="A digest that was kept elsewhere: as `report --dr` printed it, or the page's."),
     ] = None,
     output: AsOutput = Output.TEXT,
 ) -> None:

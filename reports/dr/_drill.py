@@ -19,6 +19,8 @@ from reports._restore import Proof, restore
 from reports._restore import outcome as what_came_back
 from reports._runbook import Phase, runbook
 from reports._scene import Scene
+from reports._services import CHECK as OF_SERVICES
+from reports._services import services
 from reports._summary import SERVICES, Losses, Reading, Summary
 from reports.figures import Drawn, figures, gantt, renamed
 
@@ -27,6 +29,7 @@ MEASURES = {
     "lakehouse-restored": ("Recovery time (RTO)", "from the loss until objects and answers were proven"),
     "rto": ("Recovery time (RTO)", "from the fault until its clients were served steadily"),
     "platform-restored": ("Recovery time of the platform", "until the slowest service served its clients"),
+    OF_SERVICES: ("Recovery time (RTO)", "from the loss until its data was proven and it answered a client"),
     "rpo": ("Data at risk (RPO)", "age of the backup at the loss"),
     "no-acked-record-lost": ("Confirmed data lost", "records, transactions or workflows that had been confirmed"),
     "nothing-newer-lost": ("Data lost for good (RPO)", "what came back is what was there last"),
@@ -182,10 +185,10 @@ def _result(summary: Summary, line: Timeline, instants: Times | None) -> str:
 
 def _lost(losses: Losses) -> Iterator[str]:
     """What was lost of all that had been confirmed: nothing only where all of it was looked for."""
-    for what, number in losses.counted.items():
+    for records, number in losses.counted.items():
         if number:
-            yield f"{number:,} of the confirmed {what} {'was' if number == 1 else 'were'} lost"
-    yield from (f"whether confirmed {what} were lost is not known" for what in losses.unknown)
+            yield f"{number:,} of the confirmed {records} {'was' if number == 1 else 'were'} lost"
+    yield from (f"whether confirmed {records} were lost is not known" for records in losses.unknown)
     if not losses.counted and not losses.unknown:
         yield "whether confirmed data were lost is not known"
     if not losses.unknown and losses.counted and not any(losses.counted.values()):
@@ -199,6 +202,9 @@ def _objectives(summary: Summary, anchor: str) -> Iterator[Objective]:
     for check, (measure, meaning) in MEASURES.items():
         verdict = by_check.get(check)
         if verdict is None:
+            continue
+        if check == OF_SERVICES:
+            yield from _of_services(summary, anchor)
             continue
         for reading in summary.readings(check):
             target = _target(verdict, check, reading.service, goals)
@@ -214,6 +220,22 @@ def _objectives(summary: Summary, anchor: str) -> Iterator[Objective]:
                 anchor=anchor,
             )
             yield row if check != "phases-within-budget" else replace(row, service="The runbook")
+
+
+def _of_services(summary: Summary, anchor: str) -> Iterator[Objective]:
+    """Each service that was to come back, held to its own recovery time and to the age of its backup."""
+    for held in services(summary):
+        yield Objective(
+            service=held.service,
+            measure=MEASURES[OF_SERVICES if held.measure == "rto" else "rpo"][0],
+            meaning=MEASURES[OF_SERVICES][1] if held.measure == "rto" else "age of its own backup at the loss",
+            target=held.target,
+            actual=held.actual,
+            margin=held.margin,
+            estimated=False,
+            outcome=held.outcome,
+            anchor=anchor,
+        )
 
 
 def _in_words(check: str, target: str) -> str:

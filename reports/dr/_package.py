@@ -1,9 +1,9 @@
 """The report's folder: the page, copies of the records that it rests on, and sums to re-check them by.
 
-`SHA256SUMS` lists every file of the evidence, in the form that sha256sum(1) reads, and `REPORT.SHA256` holds the sums of
-that list and of the report. They show a change; they are no signature: who changes all of it together is found out only
-by a digest that is kept elsewhere. That of `SHA256SUMS`, which the report shows, covers the evidence. No page can show
-its own sum: that of `REPORT.SHA256`, which `drill report --dr` prints, covers the evidence and the report.
+`SHA256SUMS` lists every file of the evidence, in the form that sha256sum(1) reads, and `REPORT.SHA256` holds the sums
+of that list and of the report. They show a change; they are no signature: who changes all of it together is found out
+only by a digest that is kept elsewhere. That of `SHA256SUMS`, which the report shows, covers the evidence. No page can
+show its own sum: that of `REPORT.SHA256`, which `drill report --dr` prints, covers the evidence and the report.
 """
 
 import shutil

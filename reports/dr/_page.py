@@ -96,14 +96,12 @@ def _short(rows: Sequence[Objective]) -> tuple[Objective, ...]:
         if row.outcome is Outcome.PASS and row.measure in ASIDE:
             continue
         groups.setdefault((row.anchor, row.measure, row.target, row.outcome, row.estimated), []).append(row)
-    merged = [
-        replace(
-            found[0],
-            service=", ".join(row.service.partition(" (")[0] for row in found),
-            actual="; ".join(row.actual.removesuffix(" confirmed") for row in found),
-        )
-        for found in groups.values()
-    ]
+    merged = []
+    for found in groups.values():
+        # A service that is told of by two checks alike is told of once.
+        told = dict.fromkeys((row.service.partition(" (")[0], row.actual.removesuffix(" confirmed")) for row in found)
+        services, actuals = zip(*told, strict=True)
+        merged.append(replace(found[0], service=", ".join(services), actual="; ".join(actuals)))
     return tuple(sorted(merged, key=lambda row: WORST_FIRST.index(row.outcome)))
 
 
