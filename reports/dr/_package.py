@@ -126,7 +126,9 @@ def verify(folder: Path, digest: str | None = None) -> tuple[Trouble, ...]:
 def checked(folder: Path) -> int:
     """How many files a re-check holds to a sum or, the verdicts of a record, to a judgement that is made again."""
     if (folder / "scenario.yaml").is_file():
-        return len(RunRecord.open(folder).manifest.get("files", {})) + (folder / VERDICTS).is_file()
+        record = RunRecord.open(folder)
+        again = (folder / VERDICTS).is_file() and not record.altered_files()
+        return len(record.manifest.get("files", {})) + again
     return len({name for name in (SEAL, SUMS) if (folder / name).is_file() for name in _listed(folder / name)})
 
 
