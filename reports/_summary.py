@@ -1,6 +1,7 @@
 """What a run came to, in few numbers, read off its verdicts: what pages about several runs are made of."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -274,17 +275,17 @@ class Summary:
     @cached_property
     def losses(self) -> Losses:
         """What had been confirmed and was lost, and of what that is not known; a doubtful number is none."""
-        found = self.readings("no-acked-record-lost")
-        what = self._nouns
-        known = {
-            what.get(each.service, "records"): int(each.value)
-            for each in found
-            if each.value is not None and each.outcome is not Outcome.INCONCLUSIVE
-        }
-        named = (what.get(each.service, "data") for each in found)
-        return Losses(known, tuple(each for each in named if each not in known))
+        counted: Counter[str] = Counter()
+        unknown = []
+        for each in self.readings("no-acked-record-lost"):
+            what = self._nouns.get(each.service, "data")
+            if each.value is None or each.outcome is Outcome.INCONCLUSIVE:
+                unknown.append(what)
+            else:
+                counted[what] += int(each.value)
+        return Losses(dict(counted), tuple(dict.fromkeys(unknown)))
 
-    @property
+    @cached_property
     def _nouns(self) -> dict[str, str]:
         """What each stream that is accounted for sends, by its name; of the only one, whatever the verdict calls it."""
         found = measured(self.record, lambda: streams(self.record))

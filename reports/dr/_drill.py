@@ -188,7 +188,8 @@ def _lost(losses: Losses) -> Iterator[str]:
     for records, number in losses.counted.items():
         if number:
             yield f"{number:,} of the confirmed {records} {'was' if number == 1 else 'were'} lost"
-    yield from (f"whether confirmed {records} were lost is not known" for records in losses.unknown)
+    for records in losses.unknown:
+        yield f"whether {'more ' if losses.counted.get(records) else ''}confirmed {records} were lost is not known"
     if not losses.counted and not losses.unknown:
         yield "whether confirmed data were lost is not known"
     if not losses.unknown and losses.counted and not any(losses.counted.values()):

@@ -21,8 +21,8 @@ from reports import dr, pdf
 from reports._format import MINUS
 from reports._summary import Summary
 from reports.charts import Chart
-from reports.dr import Details, Trouble, seal, verify, write
-from tests.unit import lakehouses
+from reports.dr import Details, Trouble, _drill, seal, verify, write
+from tests.unit import lakehouses, mixed
 from tests.unit.mixed import build_mixed
 from tests.unit.records import build_record
 from tests.unit.restores import BACKUP, DISASTER, PROVEN, Evidence, restore_record
@@ -396,6 +396,23 @@ def test_what_is_known_to_be_lost_is_told_beside_what_is_not_known(tmp_path: Pat
     assert "1 of the confirmed workflows of DolphinScheduler was lost" in text
     assert "whether confirmed transactions of PostgreSQL were lost is not known" in text
     assert _lost_before(text) == "at least 1"
+
+
+def test_streams_of_one_kind_do_not_stand_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two loads of one database: what was lost of one and what is not known of the other are both told."""
+    monkeypatch.setitem(mixed.STREAMS, "trades", mixed.STREAMS["postgres"])
+    monkeypatch.setitem(mixed.BACK, "trades", mixed.BACK["postgres"])
+    lost: dict[str, list[int]] = {"postgres": [3, 4], "trades": [5]}
+    both = ["postgres", "trades"]
+    summed = Summary(judged(build_mixed(tmp_path / "a", only=both, kafka=False, lost=lost))).losses
+    assert (summed.counted, summed.unknown) == ({"transactions of PostgreSQL": 3}, ())
+    partly = Summary(judged(build_mixed(tmp_path / "b", only=both, kafka=False, lost=lost, unread=["trades"]))).losses
+    assert (partly.counted, partly.total) == ({"transactions of PostgreSQL": 2}, "at least 2")
+    assert partly.unknown == ("transactions of PostgreSQL",)
+    assert [*_drill._lost(partly)] == [
+        "2 of the confirmed transactions of PostgreSQL were lost",
+        "whether more confirmed transactions of PostgreSQL were lost is not known",
+    ]
 
 
 def _lost_before(text: str) -> str:
