@@ -144,14 +144,12 @@ def _at(summary: Summary) -> float:
 
 
 def _before(summary: Summary, newest: Summary, *, current: bool) -> Before:
-    rto = next((reading for check in RTO if (reading := summary.worst(check)) is not None), None)
-    rpo = summary.worst("rpo")
     return Before(
         identity=summary.identity,
         started=summary.started,
         outcome=summary.outcome,
-        rto=_time(rto),
-        rpo=_time(rpo),
+        rto=_time(summary, *RTO),
+        rpo=_time(summary, "rpo"),
         lost=summary.losses.total,
         where=_elsewhere(summary.site, newest.site) if summary is not newest else "",
         current=current,
@@ -164,7 +162,10 @@ def _elsewhere(site: Site, here: Site) -> str:
     return "" if site.uid == here.uid else f"another cluster: {site}"
 
 
-def _time(reading: Any) -> str:
-    if reading is None or reading.value is None:
-        return "not measured"
-    return f"{reading.time}{' (estimate)' if reading.estimated else ''}"
+def _time(summary: Summary, *checks: str) -> str:
+    """The longest time of the first check that has one; no less than that where not all of it was measured."""
+    for check in checks:
+        if (worst := summary.worst(check)) is not None:
+            in_part = not worst.at_least and any(each.value is None for each in summary.readings(check))
+            return f"{'at least ' if in_part else ''}{worst.time}{' (estimate)' if worst.estimated else ''}"
+    return "not measured"

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,12 @@ import reports
 from drill.cli import app
 from drill.errors import DrillError, InputError, UsageError
 from drill.record import RunRecord
+from drill.verdicts import Outcome
 from reports import dr, pdf
 from reports._format import MINUS
-from reports._summary import Summary
+from reports._summary import Reading, Summary
 from reports.charts import Chart
-from reports.dr import Details, Trouble, _drill, seal, verify, write
+from reports.dr import Details, Trouble, _drill, _page, seal, verify, write
 from tests.unit import lakehouses, mixed
 from tests.unit.mixed import build_mixed
 from tests.unit.records import build_record
@@ -583,3 +585,13 @@ def test_no_system_is_tested_because_a_cluster_or_a_node_is_called_like_it(tmp_p
     record.write_evidence("restore-systems", {"kafka": {}, "iceberg": {}, "left_out": {"lakehouse": "not declared"}})
     found = Summary(RunRecord(record.path))
     assert found.systems == {"postgres", "velero", "dolphinscheduler", "kafka", "trino"}
+
+
+def test_the_longest_time_of_a_part_is_no_less_than_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one service's time was not measured, the longest of the others is a lower bound in the comparison."""
+    known = Reading("kafka", "6.31 s", 6.31, at_least=False, outcome=Outcome.PASS, estimated=False)
+    lacks = replace(known, service="postgres", text="not measured", value=None, outcome=Outcome.INCONCLUSIVE)
+    found = {"rto": (known, lacks), "rpo": (lacks,)}
+    monkeypatch.setattr(Summary, "readings", lambda _, check: found.get(check, ()))
+    row = _page._before(*[Summary(build_record(tmp_path))] * 2, current=True)
+    assert (row.rto, row.rpo) == ("at least 6.31 s", "not measured")
