@@ -6,7 +6,9 @@ from drill.record import RunRecord
 from drill.rollback import FILE, pending
 from reports._format import plain, plural
 from reports._measured import Missing, measured
+from reports._rejudged import unlike
 
+JUDGE_ANEW = "They were edited, or made by another version of drill; “drill judge” makes them anew."
 STILL_ON = "A fault may still be on: look at the cluster first, then run “drill rollback”."
 
 
@@ -23,7 +25,7 @@ class Alarm:
 def alarms(record: RunRecord) -> tuple[Alarm, ...]:
     """The gravest first; what can't be read is an alarm of its own."""
     found: list[Alarm] = []
-    for source in (rollbacks, _altered, _cut_short):
+    for source in (rollbacks, _altered, _judged_otherwise, _cut_short):
         each = measured(record, lambda source=source: source(record))  # type: ignore[misc]
         found += [Alarm("Unreadable", each.reason, grave=False)] if isinstance(each, Missing) else each
     return tuple(found)
@@ -51,6 +53,14 @@ def _altered(record: RunRecord) -> list[Alarm]:
     names = ", ".join(altered[:5]) + (f" and {len(altered) - 5} more" if len(altered) > 5 else "")  # noqa: PLR2004
     text = f"{plural(len(altered), 'file')} of this record changed after it was sealed: {names}."
     return [Alarm("Record altered", text, grave=True)]
+
+
+def _judged_otherwise(record: RunRecord) -> list[Alarm]:
+    """Of a record that is as it was sealed; of one that was altered nothing follows."""
+    altered = measured(record, record.altered_files)
+    found = () if not isinstance(altered, Missing) and altered else unlike(record)
+    text = f"The verdicts of this record are not those that follow from it: {'; '.join(found)}. {JUDGE_ANEW}"
+    return [Alarm("Judged otherwise", text, grave=True)] if found else []
 
 
 def _cut_short(record: RunRecord) -> list[Alarm]:

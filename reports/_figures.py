@@ -10,6 +10,7 @@ from drill.record import RunRecord
 from drill.verdicts import Outcome
 from recovery import timeline
 from recovery.restores import times
+from reports._rejudged import believed
 
 _OF_LOSSES = {"no-acked-record-lost", "drain-complete", "accounting-adds-up"}
 """Checks without which nobody knows what was lost."""
@@ -73,7 +74,7 @@ def _of_restore(record: RunRecord, seconds: float | None, doubted: set[str]) -> 
 def _doubted(record: RunRecord) -> set[str]:
     """The checks that could not tell; all that matter where the run was not judged or was changed since."""
     try:
-        if not record.altered_files():
+        if believed(record):
             return {each.check for each in record.verdicts if each.outcome is Outcome.INCONCLUSIVE}
     except (DrillError, OSError, ValueError):  # not sealed, or not judged
         pass

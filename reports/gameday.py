@@ -16,6 +16,7 @@ from recovery import timeline
 from reports import _format
 from reports._format import duration
 from reports._measured import Missing, measured, or_missing
+from reports._rejudged import believed
 
 PAGE = "report.html"
 _TOLD: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -122,6 +123,8 @@ def _row(day: GameDayRecord, piece: Piece) -> Row:
 
 def _lost(run: RunRecord) -> str:
     """What the check of losses found, in its own words."""
+    if not believed(run):
+        raise RecordIncompleteError("the record or its verdicts were changed")
     for verdict in run.verdicts:
         if verdict.check == "no-acked-record-lost":
             return verdict.actual or f"not counted: {verdict.reason}"

@@ -22,6 +22,7 @@ from drill.settings import PublishTarget
 from drill.verdicts import Outcome
 from reports import published
 from reports._figures import Figures, figures
+from reports._rejudged import believed
 
 JOB = "drill"
 
@@ -210,6 +211,6 @@ def _events(record: RunRecord) -> Iterator[Event]:
 def _outcome(record: RunRecord) -> Outcome:
     try:
         told = Outcome(json.loads((record.path / "verdicts.json").read_text(encoding="utf-8"))["outcome"])
-        return Outcome.INCONCLUSIVE if told is Outcome.PASS and record.altered_files() else told
+        return told if told is not Outcome.PASS or believed(record) else Outcome.INCONCLUSIVE
     except (OSError, ValueError, KeyError, TypeError, RecordIncompleteError):
         return Outcome.INCONCLUSIVE

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from drill.record import RunRecord
-from drill.verdicts import Outcome, Verdict, overall
+from drill.verdicts import Outcome, Verdict
 from recovery import Timeline, timeline
 from reports._alarms import alarms
 from reports._books import COLUMNS, Account, accounts
@@ -25,6 +25,7 @@ from reports._restore import key_figures as of_restore
 from reports._restore import outcome as what_came_back
 from reports._runbook import runbook
 from reports._scene import Scene
+from reports._summary import Summary
 from reports._templates import draw
 from reports.figures import figures, gantt, present
 
@@ -50,7 +51,7 @@ def view(record: RunRecord) -> dict[str, Any]:
     """The names that the templates use; whatever the record lacks is a `Missing`."""
     verdicts = measured(record, lambda: record.verdicts)
     judged: tuple[Verdict, ...] = () if isinstance(verdicts, Missing) else verdicts
-    outcome = overall(judged)
+    outcome = Summary(record).outcome  # in doubt none that passed
     times = measured(record, lambda: timeline(record))
     line = Timeline() if isinstance(times, Missing) else times
     hits = measured(record, lambda: faults(record))

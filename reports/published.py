@@ -20,6 +20,7 @@ from drill.record import RunRecord
 from drill.settings import PublishTarget
 from drill.verdicts import Outcome, overall
 from reports._figures import Figures, figures
+from reports._rejudged import believed
 from reports._templates import draw
 
 RUN, INDEX = "run.json", "index.html"
@@ -127,7 +128,7 @@ def _told(record: RunRecord, files: int) -> Published:
     started = record.first("run.started")
     try:
         verdicts = record.verdicts
-        altered = bool(record.altered_files())
+        altered = not believed(record)
     except RecordIncompleteError:  # not judged, or not sealed: the harness was killed
         verdicts, altered = (), False
     outcome = overall(verdicts)
@@ -135,7 +136,7 @@ def _told(record: RunRecord, files: int) -> Published:
     if not verdicts:
         reasons = ["the run was not judged"]
     if altered:
-        reasons.insert(0, "the record was changed after it was sealed")
+        reasons.insert(0, "the record or its verdicts were changed")
         outcome = Outcome.INCONCLUSIVE if outcome is Outcome.PASS else outcome
     manifest = record.path / "manifest.json"
     return Published(

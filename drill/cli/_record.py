@@ -87,8 +87,9 @@ def report(
         typer.echo(page)
         if pdf:
             typer.echo(printer.print_page(page, page.with_suffix(".pdf")))
-    if dr and pdf:
-        reports.dr.seal(pages[0].parent)
+    if dr and into is not None:
+        say(f"SHA-256 of {into / 'REPORT.SHA256'}, which covers the report and all of its evidence:")
+        say(reports.dr.seal(into))
     leave(ExitCode.PASS)
 
 
@@ -117,13 +118,16 @@ def _details(path: Path) -> "Details":
 def verify_evidence(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A DR report's folder, or a run record.")],
     sha256: Annotated[
-        str | None, typer.Option("--sha256", help="The digest of the evidence, as the signed report shows it.")
+        str | None,
+        typer.Option("--sha256", help="A digest that was kept elsewhere: as `report --dr` printed it, or the page's."),
     ] = None,
     output: AsOutput = Output.TEXT,
 ) -> None:
     """Re-check a DR report's evidence, or a run record, by its sums: what was changed, is missing or was added.
 
-    Exit code 1: something was.
+    Verdicts are under no sum of a record: it is judged again, with no cluster, and they must be the same.
+
+    Exit code 1: something was, or they are not.
 
     Example: drill verify-evidence dr-2026-q4
     """
@@ -136,8 +140,11 @@ def verify_evidence(
     if output is Output.JSON:
         print_json({"files": files, "troubles": [{"path": each.path, "what": each.what} for each in troubles]})
     for each in troubles if output is Output.TEXT else ():
-        typer.echo(f"{each.what:<10}{each.path}")
-    say(f"{files} files, {len(troubles)} not as they were" if troubles else f"{files} files, all as they were")
+        typer.echo(f"{each.path}: {each.what}")
+    amiss = len({each.path for each in troubles})
+    say(f"{files} files checked, {amiss} not as they were" if troubles else f"{files} files checked, all as they were")
+    if sha256 is not None and (what := dr.covered(folder, sha256)):
+        say(f"the digest covers {what}")
     leave(ExitCode.FAIL if troubles else ExitCode.PASS)
 
 

@@ -19,7 +19,9 @@ from reports._restore import Proof, restore
 from reports._restore import outcome as what_came_back
 from reports._runbook import Phase, runbook
 from reports._scene import Scene
-from reports._summary import SERVICES, Reading, Summary
+from reports._services import CHECK as OF_SERVICES
+from reports._services import services
+from reports._summary import SERVICES, Losses, Reading, Summary
 from reports.figures import Drawn, figures, gantt, renamed
 
 MEASURES = {
@@ -27,6 +29,7 @@ MEASURES = {
     "lakehouse-restored": ("Recovery time (RTO)", "from the loss until objects and answers were proven"),
     "rto": ("Recovery time (RTO)", "from the fault until its clients were served steadily"),
     "platform-restored": ("Recovery time of the platform", "until the slowest service served its clients"),
+    OF_SERVICES: ("Recovery time (RTO)", "from the loss until its data was proven and it answered a client"),
     "rpo": ("Data at risk (RPO)", "age of the backup at the loss"),
     "no-acked-record-lost": ("Confirmed data lost", "records, transactions or workflows that had been confirmed"),
     "nothing-newer-lost": ("Data lost for good (RPO)", "what came back is what was there last"),
@@ -124,13 +127,15 @@ def drill(summary: Summary, number: int) -> Drill:
     rehearsed = None if isinstance(book, Missing) else book
     told = measured(record, lambda: restore(record, summary.judged))
     back = None if isinstance(told, Missing) else told
-    troubles = [each for each in summary.judged if each.outcome is not Outcome.PASS]
+    kept = () if isinstance(summary.verdicts, Missing) else summary.verdicts
+    # What is in doubt is told once, as an alarm, and not by each check that had passed.
+    troubles = [each for each in kept if each.outcome is not Outcome.PASS]
     origin = instants.disaster if instants is not None else known.t0
     return Drill(
         number=number,
         summary=summary,
         about=str(measured(record, lambda: f"{what(record)}.")),
-        result=_result(summary, known, instants),
+        result=" ".join(filter(None, (summary.doubt, _result(summary, known, instants)))),
         owner=_owner(summary),
         objectives=tuple(_objectives(summary, f"run-{number}")),
         moments=tuple(sorted(_moments(summary, known, instants), key=lambda each: each.at)),
@@ -172,15 +177,23 @@ def _result(summary: Summary, line: Timeline, instants: Times | None) -> str:
             said.append(f"{name} was out for {duration(service.outage)}")
         else:
             said.append(f"{name} was out for at least {duration(service.outage_at_least or 0.0)}")
-    lost = [each for each in summary.readings("no-acked-record-lost") if each.value is not None]
-    gone = int(sum(each.value or 0.0 for each in lost))
-    if lost:
-        said.append("nothing that had been confirmed was lost" if not gone else f"{gone:,} confirmed records were lost")
-    else:
-        said.append("whether confirmed data was lost is not known")
+    said += _lost(summary.losses)
     *most, last = said
     text = f"{'; '.join(most)}{'; and ' if most else ''}{last}."
     return text[:1].upper() + text[1:]
+
+
+def _lost(losses: Losses) -> Iterator[str]:
+    """What was lost of all that had been confirmed: nothing only where all of it was looked for."""
+    for records, number in losses.counted.items():
+        if number:
+            yield f"{number:,} of the confirmed {records} {'was' if number == 1 else 'were'} lost"
+    for records in losses.unknown:
+        yield f"whether {'more ' if losses.counted.get(records) else ''}confirmed {records} were lost is not known"
+    if not losses.counted and not losses.unknown:
+        yield "whether confirmed data were lost is not known"
+    if not losses.unknown and losses.counted and not any(losses.counted.values()):
+        yield "nothing that had been confirmed was lost"
 
 
 def _objectives(summary: Summary, anchor: str) -> Iterator[Objective]:
@@ -190,6 +203,9 @@ def _objectives(summary: Summary, anchor: str) -> Iterator[Objective]:
     for check, (measure, meaning) in MEASURES.items():
         verdict = by_check.get(check)
         if verdict is None:
+            continue
+        if check == OF_SERVICES:
+            yield from _of_services(summary, anchor)
             continue
         for reading in summary.readings(check):
             target = _target(verdict, check, reading.service, goals)
@@ -205,6 +221,22 @@ def _objectives(summary: Summary, anchor: str) -> Iterator[Objective]:
                 anchor=anchor,
             )
             yield row if check != "phases-within-budget" else replace(row, service="The runbook")
+
+
+def _of_services(summary: Summary, anchor: str) -> Iterator[Objective]:
+    """Each service that was to come back, held to its own recovery time and to the age of its backup."""
+    for held in services(summary):
+        yield Objective(
+            service=held.service,
+            measure=MEASURES[OF_SERVICES if held.measure == "rto" else "rpo"][0],
+            meaning=MEASURES[OF_SERVICES][1] if held.measure == "rto" else "age of its own backup at the loss",
+            target=held.target,
+            actual=held.actual,
+            margin=held.margin,
+            estimated=False,
+            outcome=held.outcome,
+            anchor=anchor,
+        )
 
 
 def _in_words(check: str, target: str) -> str:

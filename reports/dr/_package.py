@@ -1,8 +1,9 @@
 """The report's folder: the page, copies of the records that it rests on, and sums to re-check them by.
 
-`SHA256SUMS` lists every file of the evidence, in the form that sha256sum(1) reads; the report shows the SHA-256 of that
-list, and `REPORT.SHA256` holds the sums of the report and of the list. That shows a change; it is no signature. Who
-changes everything together is found out by the digest on a copy that was signed.
+`SHA256SUMS` lists every file of the evidence, in the form that sha256sum(1) reads, and `REPORT.SHA256` holds the sums
+of that list and of the report. They show a change; they are no signature: who changes all of it together is found out
+only by a digest that is kept elsewhere. That of `SHA256SUMS`, which the report shows, covers the evidence. No page can
+show its own sum: that of `REPORT.SHA256`, which `drill report --dr` prints, covers the evidence and the report.
 """
 
 import shutil
@@ -13,6 +14,9 @@ from pathlib import Path
 
 from drill.errors import UsageError
 from drill.record import RunRecord, sha256
+from reports._measured import Missing, measured
+from reports._rejudged import FILE as VERDICTS
+from reports._rejudged import unlike
 from reports._summary import Summary, summaries
 from reports.dr._details import Details
 from reports.dr._drill import drill
@@ -20,15 +24,21 @@ from reports.dr._page import Kept, page
 
 SUMS, SEAL = "SHA256SUMS", "REPORT.SHA256"
 _SHA256 = 64
+COVERS = {
+    SEAL: "the report and all of its evidence",
+    SUMS: "the evidence, and not the report itself",
+    "manifest.json": "all that the run wrote",
+}
+"""What the SHA-256 of each list of sums vouches for."""
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """One file that is not as it was when the report was made."""
+    """One file that is not as it was when the record was sealed or the report was made."""
 
     path: str
     what: str
-    """changed, missing or added."""
+    """changed, missing or added; or in which way verdicts do not follow from their record."""
 
 
 def write(
@@ -74,28 +84,31 @@ def write(
     return into / "report.html"
 
 
-def seal(folder: Path) -> None:
-    """Write the sums of the report itself, in each form that it has."""
+def seal(folder: Path) -> str:
+    """Write the sums of the report itself, in each form that it has; returns the digest that covers everything."""
     names = [name for name in ("report.html", "report.pdf", SUMS) if (folder / name).is_file()]
     (folder / SEAL).write_text("".join(f"{sha256(folder / name)}  {name}\n" for name in names), encoding="utf-8")
+    return sha256(folder / SEAL)
 
 
 def verify(folder: Path, digest: str | None = None) -> tuple[Trouble, ...]:
     """Re-check a report's folder, or a run record, against its own sums: what was changed, is missing or was added.
 
+    The verdicts of a record, which are under no sum of its own, must be those that it is judged to have.
+
     Args:
         folder: Of a report, or of a run.
-        digest: The SHA-256 of the list of sums (of a record: of its manifest) as a signed copy shows it.
+        digest: As it was kept elsewhere: of REPORT.SHA256 or SHA256SUMS, of a record that of its manifest.
 
     Raises:
         UsageError: it is neither, or its sums can't be read.
         RecordIncompleteError: the record was not sealed.
     """
     if (folder / "scenario.yaml").is_file():
-        return _of_record(folder, digest)
+        return (*_held(folder, digest), *_of_record(RunRecord.open(folder)))
     if not (folder / SUMS).is_file() and not (folder / SEAL).is_file():
         raise UsageError(f"{folder}: neither a report's folder ({SUMS} is not in it) nor a run record")
-    troubles = [] if digest is None else list(_held(folder / SUMS, digest))
+    troubles = list(_held(folder, digest))
     listed: dict[str, str] = {}
     for name in (SEAL, SUMS):
         if not (folder / name).is_file():
@@ -103,28 +116,55 @@ def verify(folder: Path, digest: str | None = None) -> tuple[Trouble, ...]:
             continue
         listed |= _listed(folder / name)
     troubles += list(_differences(folder, listed, set(_files(folder)) - {SEAL}))
+    for record in _records(folder):
+        if (record.path / "manifest.json").is_file():
+            place = record.path.relative_to(folder).as_posix()
+            troubles += [Trouble(f"{place}/{each.path}", each.what) for each in _of_record(record)]
     return tuple(dict.fromkeys(sorted(troubles, key=lambda each: each.path)))
 
 
 def checked(folder: Path) -> int:
-    """How many files a re-check looks at."""
-    return sum(1 for _ in _files(folder))
+    """How many files a re-check holds to a sum or, the verdicts of a record, to a judgement that is made again."""
+    if (folder / "scenario.yaml").is_file():
+        record = RunRecord.open(folder)
+        again = (folder / VERDICTS).is_file() and not record.altered_files()
+        return len(record.manifest.get("files", {})) + again
+    return len({name for name in (SEAL, SUMS) if (folder / name).is_file() for name in _listed(folder / name)})
 
 
-def _of_record(folder: Path, digest: str | None) -> tuple[Trouble, ...]:
-    record = RunRecord.open(folder)
+def _records(folder: Path) -> Iterator[RunRecord]:
+    """The records in a report's folder."""
+    for scenario in sorted((folder / "evidence").glob("*/*/scenario.yaml")):
+        yield RunRecord.open(scenario.parent)
+
+
+def _of_record(record: RunRecord) -> Iterator[Trouble]:
+    """What differs from the manifest; where nothing does, the verdicts that do not follow from the record."""
     sealed = record.manifest.get("files", {})
     altered = record.altered_files()
-    troubles = [] if digest is None else list(_held(folder / "manifest.json", digest))
     for name in altered:
-        there = (folder / name).is_file()
-        troubles.append(Trouble(name, "added" if name not in sealed else "changed" if there else "missing"))
-    return tuple(troubles)
+        there = (record.path / name).is_file()
+        yield Trouble(name, "added" if name not in sealed else "changed" if there else "missing")
+    if not altered:
+        found = measured(record, lambda: unlike(record))
+        for each in (found.reason,) if isinstance(found, Missing) else found:
+            yield Trouble(VERDICTS, f"not what follows from the record: {each}")
 
 
-def _held(path: Path, digest: str) -> Iterator[Trouble]:
-    if path.is_file() and sha256(path) != digest.strip().lower():
-        yield Trouble(path.name, "not the one whose digest was given")
+def covered(folder: Path, digest: str) -> str:
+    """What a digest that was kept vouches for; empty: for nothing that is here."""
+    return next((COVERS[name] for name in _lists(folder) if sha256(folder / name) == digest.strip().lower()), "")
+
+
+def _lists(folder: Path) -> tuple[str, ...]:
+    """The lists of sums that a record's folder has, or a report's."""
+    names = ("manifest.json",) if (folder / "scenario.yaml").is_file() else (SEAL, SUMS)
+    return tuple(name for name in names if (folder / name).is_file())
+
+
+def _held(folder: Path, digest: str | None) -> Iterator[Trouble]:
+    if digest is not None and not covered(folder, digest):
+        yield Trouble(" or ".join(_lists(folder)), "not the one whose digest was given")
 
 
 def _differences(folder: Path, listed: dict[str, str], present: set[str]) -> Iterator[Trouble]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from drill.verdicts import WORST_FIRST, Outcome
 from reports._measured import Missing
-from reports._summary import RTO, SERVICES, Summary
+from reports._summary import RTO, SERVICES, Site, Summary
 from reports._templates import draw
 from reports.dr._details import Details
 from reports.dr._drill import ASIDE, Drill, Objective
@@ -30,6 +30,8 @@ class Before:
     rto: str
     rpo: str
     lost: str
+    where: str
+    """The cluster, where that is not known to be the one of this report's drill; empty: it is."""
     current: bool
 
 
@@ -67,6 +69,7 @@ def page(
             "short": _short(rows),
             "tested": [SERVICES[each] for each in SERVICES if each in tested],
             "untested": [SERVICES[each] for each in SERVICES if each not in tested],
+            "sites": tuple(dict.fromkeys(str(drill.summary.site) for drill in drills)),
             "restored": any(drill.summary.restored for drill in drills),
             "findings": found,
             "next_steps": _next(details, found, drills),
@@ -93,14 +96,12 @@ def _short(rows: Sequence[Objective]) -> tuple[Objective, ...]:
         if row.outcome is Outcome.PASS and row.measure in ASIDE:
             continue
         groups.setdefault((row.anchor, row.measure, row.target, row.outcome, row.estimated), []).append(row)
-    merged = [
-        replace(
-            found[0],
-            service=", ".join(row.service.partition(" (")[0] for row in found),
-            actual="; ".join(row.actual.removesuffix(" confirmed") for row in found),
-        )
-        for found in groups.values()
-    ]
+    merged = []
+    for found in groups.values():
+        # A service that is told of by two checks alike is told of once.
+        told = dict.fromkeys((row.service.partition(" (")[0], row.actual.removesuffix(" confirmed")) for row in found)
+        services, actuals = zip(*told, strict=True)
+        merged.append(replace(found[0], service=", ".join(services), actual="; ".join(actuals)))
     return tuple(sorted(merged, key=lambda row: WORST_FIRST.index(row.outcome)))
 
 
@@ -128,12 +129,13 @@ def _earlier(drills: Sequence[Drill], history: Sequence[Summary]) -> tuple[tuple
     ours = {drill.summary.identity for drill in drills}
     for name in dict.fromkeys(drill.summary.scenario for drill in drills):
         own = [drill.summary for drill in drills if drill.summary.scenario == name]
-        last = max(_at(each) for each in own)
+        newest = max(own, key=_at)
+        last = _at(newest)
         older = [each for each in history if each.scenario == name and each.identity not in ours]
         # The same run may lie in two of the folders.
         older = list({each.identity: each for each in older if _at(each) <= last}.values())
         found = sorted([*own, *older[-_EARLIER:]], key=_at, reverse=True)
-        told.append((name, tuple(_before(each, current=each in own) for each in found)))
+        told.append((name, tuple(_before(each, newest, current=each in own) for each in found)))
     return tuple(told)
 
 
@@ -141,22 +143,29 @@ def _at(summary: Summary) -> float:
     return -math.inf if isinstance(summary.started, Missing) else summary.started
 
 
-def _before(summary: Summary, *, current: bool) -> Before:
-    rto = next((reading for check in RTO if (reading := summary.worst(check)) is not None), None)
-    rpo = summary.worst("rpo")
-    lost = [each for each in summary.readings("no-acked-record-lost") if each.value is not None]
+def _before(summary: Summary, newest: Summary, *, current: bool) -> Before:
     return Before(
         identity=summary.identity,
         started=summary.started,
         outcome=summary.outcome,
-        rto=_time(rto),
-        rpo=_time(rpo),
-        lost=f"{sum(int(each.value or 0) for each in lost):,}" if lost else "not measured",
+        rto=_time(summary, *RTO),
+        rpo=_time(summary, "rpo"),
+        lost=summary.losses.total,
+        where=_elsewhere(summary.site, newest.site) if summary is not newest else "",
         current=current,
     )
 
 
-def _time(reading: Any) -> str:
-    if reading is None or reading.value is None:
-        return "not measured"
-    return f"{reading.time}{' (estimate)' if reading.estimated else ''}"
+def _elsewhere(site: Site, here: Site) -> str:
+    if not site.uid or not here.uid:
+        return f"which cluster is not known; context {site.context or 'not known'}"
+    return "" if site.uid == here.uid else f"another cluster: {site}"
+
+
+def _time(summary: Summary, *checks: str) -> str:
+    """The longest time of the first check that has one; no less than that where not all of it was measured."""
+    for check in checks:
+        if (worst := summary.worst(check)) is not None:
+            in_part = not worst.at_least and any(each.value is None for each in summary.readings(check))
+            return f"{'at least ' if in_part else ''}{worst.time}{' (estimate)' if worst.estimated else ''}"
+    return "not measured"

@@ -93,7 +93,7 @@ def test_what_was_not_judged_or_was_changed_is_no_pass(store: ObjectStore, judge
     shutil.copytree(judged.path, copy.path)
     (copy.path / "journal.json").write_text("{}")
     published.publish(copy, store, TARGET)
-    assert "changed after it was sealed" in store.read("drills/index.html").decode()
+    assert "the record or its verdicts were changed" in store.read("drills/index.html").decode()
 
 
 def _old(store: ObjectStore, run: str) -> None:

@@ -1,10 +1,12 @@
 """The DR drill report: what was met, missed, not proven and not tested; nothing made up; evidence to re-check."""
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,14 +14,20 @@ import yaml
 from typer.testing import CliRunner
 
 import recovery
+import reports
 from drill.cli import app
 from drill.errors import DrillError, InputError, UsageError
 from drill.record import RunRecord
-from reports import pdf
+from drill.verdicts import Outcome
+from reports import dr, pdf
+from reports._format import MINUS
+from reports._summary import Reading, Summary
 from reports.charts import Chart
-from reports.dr import Details, Trouble, seal, verify, write
+from reports.dr import Details, Trouble, _drill, _page, seal, verify, write
+from tests.unit import lakehouses, mixed
+from tests.unit.mixed import build_mixed
 from tests.unit.records import build_record
-from tests.unit.restores import Evidence, restore_record
+from tests.unit.restores import BACKUP, DISASTER, PROVEN, Evidence, restore_record
 from tests.unit.test_report import Page
 
 
@@ -208,13 +216,37 @@ def test_sums_that_were_made_anew_do_not_have_the_signed_digest(tmp_path: Path) 
     signed = hashlib.sha256((folder / "SHA256SUMS").read_bytes()).hexdigest()
     assert signed in (folder / "report.html").read_text()
     assert verify(folder, signed) == ()
-    _changed(folder)
+    page = folder / "evidence" / "data-loss"
+    next(page.rglob("report.html")).write_text("another page")
     names = [line.partition("  ")[2] for line in (folder / "SHA256SUMS").read_text().splitlines()]
     lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
     (folder / "SHA256SUMS").write_text("".join(lines))
     seal(folder)
     assert verify(folder) == ()
-    assert verify(folder, signed) == (Trouble("SHA256SUMS", "not the one whose digest was given"),)
+    neither = Trouble("REPORT.SHA256 or SHA256SUMS", "not the one whose digest was given")
+    assert verify(folder, signed) == (neither,)
+
+
+def test_the_printed_digest_covers_the_page_and_the_one_on_the_page_does_not(tmp_path: Path) -> None:
+    """Who rewrites the page and its sum passes the digest of the evidence, which says so, and not the printed one."""
+    record = judged(restore_record(tmp_path / "runs"))
+    folder = tmp_path / "dr"
+    code, said = _run("report", "--dr", record.path, "-o", folder)
+    assert code == 0
+    printed = said.split()[-1]
+    shown = hashlib.sha256((folder / "SHA256SUMS").read_bytes()).hexdigest()
+    assert printed != shown
+    page = folder / "report.html"
+    assert "covers the evidence, and not this page" in text_of(page)
+    code, said = _run("verify-evidence", folder, "--sha256", printed.upper())
+    assert (code, said.splitlines()[-1]) == (0, "the digest covers the report and all of its evidence")
+    _page_changed(folder)
+    seal(folder)
+    code, said = _run("verify-evidence", folder, "--sha256", shown)
+    assert (code, said.splitlines()[-1]) == (0, "the digest covers the evidence, and not the report itself")
+    code, said = _run("verify-evidence", folder, "--sha256", printed)
+    assert code == 1
+    assert "not the one whose digest was given" in said
 
 
 def test_a_run_record_is_re_checked_by_its_own_manifest(tmp_path: Path) -> None:
@@ -274,7 +306,7 @@ def test_the_command_line_makes_and_re_checks_a_report(tmp_path: Path) -> None:
     details = tmp_path / "details.yaml"
     details.write_text(yaml.safe_dump({"title": "Q4", "retest": "2027-02-24"}))
     code, said = _run("report", "--dr", record.path, "--details", details, "-o", tmp_path / "dr")
-    assert (code, said.strip()) == (0, str(tmp_path / "dr" / "report.html"))
+    assert (code, said.splitlines()[0]) == (0, str(tmp_path / "dr" / "report.html"))
     assert (tmp_path / "dr" / "evidence" / "details.yaml").read_bytes() == details.read_bytes()
     assert _run("verify-evidence", tmp_path / "dr")[0] == 0
     _added(tmp_path / "dr")
@@ -340,29 +372,226 @@ def test_what_was_verified_and_what_was_not_is_there_for_each_restore(
 
 def test_lost_objects_of_a_bucket_are_a_restore_too(tmp_path: Path) -> None:
     """Their recovery time is one; systems that were hit are the object store and who reads from it."""
-    record = judged(restore_record(tmp_path / "runs"))
-    scenario = {**record.scenario, "target": {"namespaces": ["data-platform"], "buckets": ["lakehouse"]}}
-    scenario["objectives"] = {"rto": 600, "recovery_timeout": 900}
-    record.write_text("scenario.yaml", yaml.safe_dump(scenario))
-    (record.path / "evidence" / "restore-backup.json").unlink()
-    told = [
-        {
-            "check": "lakehouse-restored",
-            "outcome": "pass",
-            "reason": "Proven.",
-            "target": "<= 600 s",
-            "actual": "48.0 s",
-        },
-        {
-            "check": "nothing-newer-lost",
-            "outcome": "pass",
-            "reason": "1 object came back.",
-            "target": "0 s",
-            "actual": "0 s",
-        },
-    ]
-    record.write_json("verdicts.json", {"verdicts": told})
-    text = text_of(write([RunRecord.open(record.path)], Details(), tmp_path / "dr"))
-    assert "The data was proven 48.00 s after it was lost. 1 object came back." in text
-    assert "Recovery time (RTO) from the loss until objects and answers were proven ≤ 10 min 00 s 48.0 s" in text
+    record = judged(lakehouses.record_of(tmp_path / "runs", lakehouses.evidence()))
+    text = text_of(write([record], Details(), tmp_path / "dr"))
+    assert re.search(r"The data was proven 60\.00 s after it was lost\. \d+ objects? came back", text)
+    assert "Recovery time (RTO) from the loss until objects and answers were proven ≤ 10 min 00 s 60.0 s" in text
     assert "Systems that drills touched Trino and the lakehouse, MinIO, the object store" in text
+
+
+def test_that_nothing_was_lost_is_said_only_where_all_of_it_was_looked_for(tmp_path: Path) -> None:
+    """A stream that was not read to its end is named; no total of the others stands for it, and no zero."""
+    page = write([judged(build_mixed(tmp_path / "runs", unread=["postgres"]))], Details(), tmp_path / "dr")
+    text = text_of(page)
+    assert "whether confirmed transactions of PostgreSQL were lost is not known" in text
+    assert "nothing that had been confirmed was lost" not in text
+    assert _lost_before(text) == "not measured"
+    whole = text_of(write([judged(build_mixed(tmp_path / "whole"))], Details(), tmp_path / "dr-whole"))
+    assert "nothing that had been confirmed was lost" in whole
+    assert _lost_before(whole) == "0"
+
+
+def test_what_is_known_to_be_lost_is_told_beside_what_is_not_known(tmp_path: Path) -> None:
+    """Lost records of one stream are no less lost because another was not read."""
+    record = build_mixed(tmp_path / "runs", unread=["postgres"], lost={"workflows": [3]})
+    text = text_of(write([judged(record)], Details(), tmp_path / "dr"))
+    assert "1 of the confirmed workflows of DolphinScheduler was lost" in text
+    assert "whether confirmed transactions of PostgreSQL were lost is not known" in text
+    assert _lost_before(text) == "at least 1"
+
+
+def test_streams_of_one_kind_do_not_stand_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two loads of one database: what was lost of one and what is not known of the other are both told."""
+    monkeypatch.setitem(mixed.STREAMS, "trades", mixed.STREAMS["postgres"])
+    monkeypatch.setitem(mixed.BACK, "trades", mixed.BACK["postgres"])
+    lost: dict[str, list[int]] = {"postgres": [3, 4], "trades": [5]}
+    both = ["postgres", "trades"]
+    summed = Summary(judged(build_mixed(tmp_path / "a", only=both, kafka=False, lost=lost))).losses
+    assert (summed.counted, summed.unknown) == ({"transactions of PostgreSQL": 3}, ())
+    partly = Summary(judged(build_mixed(tmp_path / "b", only=both, kafka=False, lost=lost, unread=["trades"]))).losses
+    assert (partly.counted, partly.total) == ({"transactions of PostgreSQL": 2}, "at least 2")
+    assert partly.unknown == ("transactions of PostgreSQL",)
+    assert [*_drill._lost(partly)] == [
+        "2 of the confirmed transactions of PostgreSQL were lost",
+        "whether more confirmed transactions of PostgreSQL were lost is not known",
+    ]
+
+
+def _lost_before(text: str) -> str:
+    """The last cell of the only row of the comparison with earlier drills."""
+    row = re.search(r"\(this report\) (?:pass|fail|inconclusive) (.*?) Evidence", text)
+    assert row is not None
+    cell = re.search(r"(not measured|(?:at least )?[\d,]+)$", row[1])
+    assert cell is not None
+    return cell[0]
+
+
+def test_a_record_that_was_changed_after_it_was_judged_has_met_nothing(tmp_path: Path) -> None:
+    """What had passed is not proven, of each objective and of each stream; why is said beside the result."""
+    record = judged(build_mixed(tmp_path / "runs"))
+    drain = record.path / "evidence" / "drain.json"
+    drain.write_text(drain.read_text().replace('"foreign": 0', '"foreign": 1'))
+    text = text_of(write([record], Details(), tmp_path / "dr"))
+    summary = text.partition("Scope and exclusions")[0]
+    assert "0 met, 0 missed, " in summary
+    assert "The record was changed after it was sealed, so that it proves nothing." in summary
+    assert "nothing that had been confirmed was lost" not in text
+    assert text.count("Record altered: 1 file of this record changed after it was sealed: evidence/drain.json.") == 1
+    assert _lost_before(text) == "not measured"
+
+
+def _failed_made_pass(record: RunRecord) -> None:
+    """What an editor would do who wants a lost record forgotten: outcome, words and numbers of one check."""
+    kept = json.loads((record.path / "verdicts.json").read_text())
+    for each in kept["verdicts"]:
+        if each["check"] == "no-acked-record-lost":
+            each |= {"outcome": "pass", "reason": "Every one was found.", "actual": "0 of 12,000 acknowledged"}
+    kept["outcome"] = "pass"
+    record.write_json("verdicts.json", kept)
+
+
+def test_edited_verdicts_are_found_and_no_page_believes_them(tmp_path: Path) -> None:
+    """They are under no sum of the record: it is judged again, for a re-check and for every page."""
+    record = build_record(tmp_path / "runs", lost=range(500, 540))
+    reports.conclude(record)
+    assert _run("verify-evidence", record.path)[0] == 0
+    _failed_made_pass(record)
+    code, said = _run("verify-evidence", record.path)
+    assert code == 1
+    edited = "no-acked-record-lost: pass, but fail judged again"
+    assert f"verdicts.json: not what follows from the record: {edited}" in said
+    text = text_of(write([RunRecord(record.path)], Details(), tmp_path / "dr"))
+    assert "Not everything could be proven. 0 met, 0 missed, " in text
+    assert "prove nothing. Kafka was out for 6.31 s; and whether confirmed records of Kafka were lost" in text
+    assert edited in text
+    assert any(each.path.endswith("verdicts.json") for each in verify(tmp_path / "dr"))
+    own = text_of(reports.write(RunRecord(record.path)))
+    assert own.startswith("INCONCLUSIVE: broker-kill-leader")
+    assert edited in own
+
+
+def test_a_failed_check_that_was_taken_out_is_found(tmp_path: Path) -> None:
+    """Also one whose numbers alone were edited, and a sum of outcomes that is not theirs."""
+    record = build_record(tmp_path / "runs", lost=range(500, 540))
+    reports.conclude(record)
+    path = record.path / "verdicts.json"
+    kept = json.loads(path.read_text())
+
+    def after(**edited: object) -> str:
+        record.write_json("verdicts.json", {**kept, **edited})
+        return " ".join(each.what for each in verify(record.path))
+
+    others = [each for each in kept["verdicts"] if each["check"] != "no-acked-record-lost"]
+    fewer = [each | {"actual": "1 of 12,000"} if each["outcome"] == "fail" else each for each in kept["verdicts"]]
+    assert "no-acked-record-lost: not there, but fail judged again" in after(verdicts=others, outcome="pass")
+    assert "no-acked-record-lost: fail, but with other numbers judged again" in after(verdicts=fewer)
+    assert "the whole run: pass, though its verdicts make it fail" in after(outcome="pass")
+    assert "could not be read" in after(verdicts=[{"check": 1}])
+    assert after() == ""
+
+
+def test_only_what_was_checked_is_counted(tmp_path: Path) -> None:
+    """Pages that anybody can make anew are under no sum; of a report, its list of sums is checked, too."""
+    record = judged(restore_record(tmp_path / "runs"))
+    assert dr.checked(record.path) == len(record.manifest["files"]) + 1
+    (record.path / "report.pdf").write_bytes(b"%PDF")
+    assert dr.checked(record.path) == len(record.manifest["files"]) + 1
+    folder = write([record], Details(), tmp_path / "dr").parent
+    assert dr.checked(folder) == sum(path.is_file() for path in folder.rglob("*")) - 1
+
+
+def _of_cluster(record: RunRecord, **cluster: object) -> RunRecord:
+    """The record as if it had been made on another cluster."""
+    record.seal({name: each for name, each in record.manifest.items() if name != "files"} | {"cluster": cluster})
+    return judged(RunRecord(record.path))
+
+
+def test_the_cluster_is_named_and_drills_of_another_one_are_marked(tmp_path: Path) -> None:
+    """By its identity and not by its name; one that is not known is said to be not known."""
+    runs = tmp_path / "runs"
+    same, other, unknown, ours = (build_record(runs) for _ in range(4))
+    same = judged(same)
+    _of_cluster(other, context="drill-lab", uid="uid-other", server_version="v1.30.1", nodes=[{}])
+    _of_cluster(unknown, context="drill-lab")
+    text = text_of(write([judged(ours)], Details(), tmp_path / "dr", history=[runs]))
+    assert "Cluster drill-lab (Kubernetes v1.35.4, 3 nodes, identity uid-kube-system)" in text
+    assert text.count("another cluster: drill-lab (Kubernetes v1.30.1, 1 node, identity uid-other) pass") == 1
+    assert text.count("which cluster is not known; context drill-lab pass") == 1
+    assert "Not all of these drills are known to be of one cluster" in text
+    alone = text_of(write([same], Details(), tmp_path / "alone"))
+    assert "Not all of these drills" not in alone
+
+
+def _several(pieces: Evidence) -> None:
+    """Kafka came back 31 min after the loss, DolphinScheduler was not seen to answer, the lakehouse outlived it."""
+    backup = {"backup_started": BACKUP}
+    pieces["services"] = {
+        "wanted": ["postgres", "kafka", "dolphinscheduler", "lakehouse", "iceberg"],
+        "answering": ["postgres", "kafka", "dolphinscheduler"],
+        "services": {
+            "postgres": {**backup, "proven": PROVEN, "answered": PROVEN + 2},
+            "kafka": {**backup, "proven": PROVEN + 10, "answered": DISASTER + 1860},
+            "dolphinscheduler": {**backup, "proven": PROVEN},
+            "lakehouse": {"backup_started": None, "proven": PROVEN + 5},
+        },
+    }
+
+
+def test_each_service_of_a_restore_is_held_to_its_own_times(tmp_path: Path) -> None:
+    """Target, actual and margin of each; who missed its time is missed, and what was not seen is not proven."""
+    record = judged(restore_record(tmp_path / "runs", spoil=_several))
+    text = text_of(write([record], Details(), tmp_path / "dr"))
+    since = "Recovery time (RTO) from the loss until its data was proven and it answered a client ≤ 30 min 00 s"
+    assert f"met PostgreSQL {since} 50.0 s +1,750.0 s (97% under)" in text
+    assert f"missed Kafka {since} 31 min 00 s {MINUS}60.0 s (3% over)" in text
+    assert f"not proven DolphinScheduler {since} not measured: it was not seen to answer —" in text
+    assert f"met MinIO, the object store {since} 53.0 s" in text
+    assert f"not proven Trino and the lakehouse {since} not measured: its data was not proven —" in text
+    assert "met Kafka Data at risk (RPO) age of its own backup at the loss ≤ 15 min 00 s 20.0 s +880.0 s" in text
+    assert "MinIO, the object store Data at risk" not in text  # it outlived the loss
+    summary = text.partition("Scope and exclusions")[0]
+    assert re.search(r"met, 1 missed, \d+ not proven; 0 of 6 systems not tested", summary)
+
+
+def test_services_of_which_nothing_was_kept_are_not_proven(tmp_path: Path) -> None:
+    """Nobody can say which they are: that is a row, too."""
+    record = judged(restore_record(tmp_path / "runs", spoil=lambda pieces: pieces.pop("services")))
+    text = text_of(write([record], Details(), tmp_path / "dr"))
+    assert re.search(r"not proven The services Recovery time .* seen to be back not measured: .*restore-services", text)
+
+
+def test_no_system_is_tested_because_a_cluster_or_a_node_is_called_like_it(tmp_path: Path) -> None:
+    """What a restore brought back, and whose data it was to prove, was tested, whatever its namespace is called."""
+    record = restore_record(tmp_path / "runs")
+    for target in (
+        {"kind": "Cluster", "namespace": None, "name": "prod-kafka"},
+        {"kind": "Node", "namespace": None, "name": "trino-worker-1", "pods": ["kafka/kafka-0"]},
+        {"kind": "Table", "namespace": "kong", "name": "dolphinscheduler.t"},
+    ):
+        record.emit("experiment", "fault.effective", at=DISASTER, target=target, since=DISASTER)
+    assert Summary(RunRecord(record.path)).systems == {"postgres", "velero"}
+    record.emit(
+        "experiment",
+        "fault.effective",
+        at=DISASTER,
+        target={
+            "kind": "Namespace",
+            "namespace": "data-platform",
+            "name": "data-platform",
+            "pods": ["dolphinscheduler-0"],
+        },
+        since=DISASTER,
+    )
+    record.write_evidence("restore-systems", {"kafka": {}, "iceberg": {}, "left_out": {"lakehouse": "not declared"}})
+    found = Summary(RunRecord(record.path))
+    assert found.systems == {"postgres", "velero", "dolphinscheduler", "kafka", "trino"}
+
+
+def test_the_longest_time_of_a_part_is_no_less_than_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one service's time was not measured, the longest of the others is a lower bound in the comparison."""
+    known = Reading("kafka", "6.31 s", 6.31, at_least=False, outcome=Outcome.PASS, estimated=False)
+    lacks = replace(known, service="postgres", text="not measured", value=None, outcome=Outcome.INCONCLUSIVE)
+    found = {"rto": (known, lacks), "rpo": (lacks,)}
+    monkeypatch.setattr(Summary, "readings", lambda _, check: found.get(check, ()))
+    row = _page._before(*[Summary(build_record(tmp_path))] * 2, current=True)
+    assert (row.rto, row.rpo) == ("at least 6.31 s", "not measured")
