@@ -253,7 +253,12 @@ def verify_bucket(
 
 
 def _capture_postgres(
-    context: str | None, kubeconfig: Path | None, dsn: str | None, selection: "PostgresSelection", *, named: bool = False
+    context: str | None,
+    kubeconfig: Path | None,
+    dsn: str | None,
+    selection: "PostgresSelection",
+    *,
+    named: bool = False,
 ) -> "PostgresFingerprint":
     configure_logging(verbose=False)
     from psycopg import ProgrammingError  # noqa: PLC0415 - lazy

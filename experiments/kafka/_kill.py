@@ -18,7 +18,6 @@ from experiments.kafka import _recovery
 from experiments.kafka._brokers import Broker, Site
 from experiments.kafka._proof import Death, Expected
 
-
 Method = Literal["delete", "sigkill"]
 
 

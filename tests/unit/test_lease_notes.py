@@ -84,7 +84,9 @@ def test_who_runs_a_drill(api: Any, ago: float, running: bool) -> None:
     assert seen.running is running
 
 
-@pytest.mark.parametrize(("ago", "holder", "free"), [(1, None, False), (1, "bo", False), (1, ME, True), (31, None, True)])
+@pytest.mark.parametrize(
+    ("ago", "holder", "free"), [(1, None, False), (1, "bo", False), (1, ME, True), (31, None, True)]
+)
 def test_a_lease_is_taken_for_all_but_its_holder(api: Any, ago: float, holder: str | None, free: bool) -> None:
     """As long as it is renewed; it says whose it is."""
     api.held_by(ME, ago)
