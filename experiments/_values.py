@@ -1,4 +1,4 @@
-"""Kinds of the values that a fault takes, so that `drill validate` tells one that can't be meant, before any cluster."""
+"""Kinds of the values that a fault takes, so that `drill validate` tells one that can't be meant."""
 
 from typing import Annotated
 

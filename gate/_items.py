@@ -88,7 +88,16 @@ def unproven(scenario: str, verdicts: Sequence[Verdict], patterns: tuple[str, ..
             yield f"{each.check} of {scenario} is {each.outcome}"
 
 
-class ScenarioFile(pytest.File):
+class _File(pytest.File):
+    """A file that is told from others by its name, also outside of pytest's root, where pytest gives it none."""
+
+    def __init__(self, *, path: Path, parent: pytest.Collector, **more: Any) -> None:
+        if not path.is_relative_to(parent.config.rootpath):
+            more = {"nodeid": path.as_posix(), **more}
+        super().__init__(path=path, parent=parent, **more)
+
+
+class ScenarioFile(_File):
     """A scenario, which is run once."""
 
     gate: "Gate"
@@ -101,7 +110,7 @@ class ScenarioFile(pytest.File):
         yield from check_items(self, self.gate, drill, slot, self.gate.allowed)
 
 
-class ProfileFile(pytest.File):
+class ProfileFile(_File):
     """A gate's profile."""
 
     gate: "Gate"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drill.cli._common import AsOutput, Context, Kubeconfig, Output, Runs, configure_logging, leave, settings
+from drill.cli._common import AsOutput, Context, Kubeconfig, Output, Runs, configure_logging, leave, say, settings
 from drill.errors import UsageError
 from drill.exits import ExitCode
 
@@ -92,13 +92,21 @@ def gate(
                 ended = pytest.main(arguments, [told])
         if output is Output.JSON and kept.is_file():
             typer.echo(kept.read_text().rstrip())
+    if told.selected == 0 and told.code is ExitCode.INCONCLUSIVE:
+        say(f"nothing was run: {' '.join(targets)} selects no check and no test; look at the folder, or at -k and -m")
     leave(told.code if told.code is not None else OF_PYTEST.get(int(ended), ExitCode.INCONCLUSIVE))
 
 
 class Told:
-    """Takes the exit code from the session: pytest's own codes mean other things."""
+    """Takes from the session what its end does not say: pytest's own exit codes mean other things."""
 
     code: ExitCode | None = None
+    selected: int | None = None
+    """How many items there were to be run; None: it did not come to that."""
+
+    def pytest_collection_finish(self, session: "pytest.Session") -> None:
+        """What is left of all that was found."""
+        self.selected = len(session.items)
 
     def pytest_unconfigure(self, config: "pytest.Config") -> None:
         """The session is over."""

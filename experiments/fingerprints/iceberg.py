@@ -44,8 +44,8 @@ def capture(
         selection: Which tables.
         store: Lists the buckets that the tables are in; None: nobody does.
         context: Of the settings, for the reader.
-        named: Whether whatever the selection names must be there; where a restore is held to another fingerprint, what is
-            missing is a finding.
+        named: Whether all that the selection names must be there; when a restore is held to another fingerprint, what
+            is missing is a finding.
 
     Raises:
         TrinoUnreachableError: no answer, which says nothing of the tables.

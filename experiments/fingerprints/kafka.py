@@ -59,8 +59,8 @@ def capture(
         like: To compare with this one: its selection, and the contents of the same offsets.
         context: Of the settings, for the reader.
         patience: Seconds without a record after which a partition is given up.
-        named: Whether whatever the selection names must be there; where a restore is held to another fingerprint, what is
-            missing is a finding.
+        named: Whether all that the selection names must be there; when a restore is held to another fingerprint, what
+            is missing is a finding.
 
     Raises:
         KafkaUnreachableError: no broker answered in time.

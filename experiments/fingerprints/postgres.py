@@ -64,8 +64,8 @@ def capture(
         selection: What to look at; by default all databases. To compare, take that of the other fingerprint.
         context: Of the settings, for the reader.
         patience: Seconds after which a table that has not been read is given up.
-        named: Whether whatever the selection names must be there; where a restore is held to another fingerprint, what is
-            missing is a finding.
+        named: Whether all that the selection names must be there; when a restore is held to another fingerprint, what
+            is missing is a finding.
 
     Raises:
         PostgresUnreachableError: nobody let us in, or the session was ended.

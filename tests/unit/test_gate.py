@@ -265,6 +265,30 @@ def test_choosing_nothing_proves_nothing(pytester: pytest.Pytester, play: Play) 
     assert _run(pytester, "good.yaml", "-k", "no-such-check").ret == ExitCode.INCONCLUSIVE
 
 
+@pytest.mark.parametrize("arguments", [("empty",), ("good.yaml", "--", "-k", "no-such-check")])
+def test_a_gate_of_nothing_says_so(
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    play: Play,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+) -> None:
+    """An empty folder, or a choice that matches nothing: its exit code alone would be a riddle."""
+    play(good=PASSES)
+    (pytester.path / "empty").mkdir()
+    assert _command(monkeypatch, "--context", "dev", *arguments) == ExitCode.INCONCLUSIVE
+    assert f"nothing was run: {arguments[0]}" in capsys.readouterr().err
+
+
+def test_scenarios_outside_of_the_root_are_told_apart(pytester: pytest.Pytester, play: Play) -> None:
+    """By their files, as those inside are."""
+    play(one=PASSES, other=PASSES)
+    root = pytester.mkdir("root")
+    files = [str(pytester.path / name) for name in ("one.yaml", "other.yaml")]
+    result = _run(pytester, *files, "--rootdir", root, "--collect-only", "-q")
+    result.stdout.fnmatch_lines([f"*{file}::drill-ran" for file in files])
+
+
 def test_x_stops_at_what_was_not_proven(pytester: pytest.Pytester, play: Play) -> None:
     """As at what failed: the next drill is not begun."""
     ran = play(a=UNPROVEN, b=PASSES)
