@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -145,3 +147,9 @@ def test_the_harness_breaking_has_its_own_exit_code(
     monkeypatch.setattr("scenarios.reader.read", broken)
     assert _exit_of(monkeypatch, "run", "broker-kill-leader") == ExitCode.HARNESS_ERROR
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_judging_loads_no_client_of_a_cluster() -> None:
+    """It promises to need none, and would wait for it."""
+    look = "import sys, drill.cli._judging; sys.exit('kubernetes' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0
