@@ -172,8 +172,6 @@ def report(
     import reports.gameday  # noqa: PLC0415 - lazy
     from drill.gameday import GameDayRecord, summary  # noqa: PLC0415 - lazy
 
-    if not record.is_dir():
-        raise UsageError(f"{record}: no such record; `ls runs/game-days/*` shows what there is")
     opened = GameDayRecord.open(record)
     page = reports.gameday.write(opened)
     if output is Output.JSON:

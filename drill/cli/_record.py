@@ -39,7 +39,7 @@ def judge(
     from drill.cli._judging import judge_and_report  # noqa: PLC0415 - lazy
     from drill.record import RunRecord  # noqa: PLC0415 - lazy
 
-    outcome = judge_and_report(RunRecord.open(_folder(run)), output=output, junit=junit)
+    outcome = judge_and_report(RunRecord.open(run), output=output, junit=junit)
     leave(outcome.exit_code)
 
 
@@ -73,7 +73,7 @@ def report(
     stray = {"--into": into, "--details": details, "--history": history}
     if not dr and (given := [name for name, value in stray.items() if value]):
         raise UsageError(f"{given[0]} is of the DR report; add --dr")
-    records = [RunRecord.open(_folder(run)) for run in runs]
+    records = [RunRecord.open(run) for run in runs]
     if pdf:
         printer.browser()  # before anything is written
     if dr:
@@ -185,7 +185,7 @@ def compare(
     from drill.record import RunRecord  # noqa: PLC0415 - lazy
     from reports import compare as page  # noqa: PLC0415 - lazy
 
-    found = page.compare(*(RunRecord.open(_folder(each)) for each in (first, second)))
+    found = page.compare(*(RunRecord.open(each) for each in (first, second)))
     if html is not None:
         if not html.absolute().parent.is_dir():
             raise UsageError(f"{html.parent}: no such folder for the page")
@@ -214,9 +214,3 @@ def compare(
 
 def _both(changed: "Changed") -> "tuple[tuple[str, Verdict | None], ...]":
     return ("first", changed.first), ("second", changed.second)
-
-
-def _folder(run: Path) -> Path:
-    if not run.is_dir():
-        raise UsageError(f"{run}: no such run record; `ls runs/*` shows what there is")
-    return run
