@@ -10,7 +10,6 @@ from drill.cli._common import (
     Context,
     Kubeconfig,
     Output,
-    configure_logging,
     leave,
     print_json,
     say,
@@ -61,7 +60,6 @@ def backups(
 
     Exits with 1 when a check failed, with 3 when something could not be seen.
     """
-    configure_logging(verbose=False)
     from drill import backup_evidence  # noqa: PLC0415 - lazy
     from drill.verdicts import WORST_FIRST, overall  # noqa: PLC0415 - lazy
     from recovery.backups import judge  # noqa: PLC0415 - lazy

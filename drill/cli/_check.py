@@ -11,7 +11,6 @@ from drill.cli._common import (
     Context,
     Kubeconfig,
     Output,
-    configure_logging,
     leave,
     print_json,
     say,
@@ -44,7 +43,6 @@ def check(
 
     Exits with 1 when something is wrong or weak, with 3 when something could not be seen.
     """
-    configure_logging(verbose=False)
     from drill.cluster import Cluster  # noqa: PLC0415 - lazy
     from drill.verdicts import WORST_FIRST, Outcome  # noqa: PLC0415 - lazy
     from experiments import checklist  # noqa: PLC0415 - lazy

@@ -42,6 +42,7 @@ def _options(
     ] = False,
 ) -> None:
     """What stands before a command."""
+    configure_logging(verbose=False)
 
 
 class Output(StrEnum):
@@ -76,11 +77,15 @@ def settings(**flags: Any) -> "Settings":
 
 
 def configure_logging(*, verbose: bool) -> None:
-    """Logs go to stderr, in plain lines; one level for ours and for the libraries'."""
+    """Logs go to stderr, in plain lines; one level for ours and for the libraries'.
+
+    Done for every command before it begins; one that has `--verbose` does it again.
+    """
     import structlog  # noqa: PLC0415 - lazy
 
     level = logging.DEBUG if verbose else logging.WARNING
-    logging.basicConfig(stream=sys.stderr, level=level, format="%(name)s %(levelname)s %(message)s")
+    logging.basicConfig(stream=sys.stderr, format="%(name)s %(levelname)s %(message)s")
+    logging.getLogger().setLevel(level)
     # Each of its retries would be told, all through a drill that takes the cluster away; what fails is told by us.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.DEBUG if verbose else logging.ERROR)
     structlog.configure(

@@ -100,7 +100,6 @@ def plan(file: DayFile, context: Context = None, kubeconfig: Kubeconfig = None, 
 
     Example: drill gameday plan my-gameday.yaml --context staging
     """
-    configure_logging(verbose=False)
     from scenarios.gameday import leader, reader  # noqa: PLC0415 - lazy
 
     agenda = reader.read(_file(file))

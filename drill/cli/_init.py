@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drill.cli._common import AsOutput, Context, Kubeconfig, Output, configure_logging, leave, print_json, say
+from drill.cli._common import AsOutput, Context, Kubeconfig, Output, leave, print_json, say
 from drill.errors import UsageError
 from drill.exits import ExitCode
 
@@ -39,7 +39,6 @@ def init(
     ports and resources. Lists pods, Services, nodes and Velero's storage locations, and reads no Secret. Nothing is
     drillable until you say so in the file. A file that is there is never overwritten.
     """
-    configure_logging(verbose=False)
     import tomllib  # noqa: PLC0415 - lazy
 
     from drill import discovery  # noqa: PLC0415 - lazy

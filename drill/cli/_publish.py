@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from drill.cli._common import AsOutput, Context, Kubeconfig, Output, configure_logging, leave, print_json, settings
+from drill.cli._common import AsOutput, Context, Kubeconfig, Output, leave, print_json, settings
 from drill.exits import ExitCode
 
 
@@ -27,7 +27,6 @@ def publish(
     The bucket is `\[contexts.<name>.publish]` in drill.toml. A run that is half there is not listed; the newest run of
     a scenario is never deleted, and nothing that is not named as runs are.
     """
-    configure_logging(verbose=False)
     from drill.object_store import ObjectStore  # noqa: PLC0415 - lazy
     from drill.record import RunRecord  # noqa: PLC0415 - lazy
     from reports import published  # noqa: PLC0415 - lazy

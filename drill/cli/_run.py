@@ -114,7 +114,6 @@ def plan(
 
     Example: drill plan broker-kill-leader --context drill-lab
     """
-    configure_logging(verbose=False)
     from drill.cluster import Cluster  # noqa: PLC0415 - lazy
     from scenarios import reader  # noqa: PLC0415 - lazy
     from scenarios.preflight import guard, preflight  # noqa: PLC0415 - lazy

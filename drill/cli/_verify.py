@@ -11,7 +11,6 @@ from drill.cli._common import (
     Context,
     Kubeconfig,
     Output,
-    configure_logging,
     leave,
     print_json,
     say,
@@ -246,7 +245,6 @@ def verify_bucket(
 def _capture_postgres(
     context: str | None, kubeconfig: Path | None, dsn: str | None, selection: "PostgresSelection"
 ) -> "PostgresFingerprint":
-    configure_logging(verbose=False)
     from psycopg import ProgrammingError  # noqa: PLC0415 - lazy
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - lazy
 
@@ -270,7 +268,6 @@ def _capture_kafka(
     selection: "KafkaSelection | None" = None,
     like: "KafkaFingerprint | None" = None,
 ) -> "KafkaFingerprint":
-    configure_logging(verbose=False)
     from experiments.fingerprints.kafka import capture  # noqa: PLC0415 - lazy
 
     chosen = settings(context=context, kubeconfig=kubeconfig)
@@ -284,7 +281,6 @@ def _capture_bucket(
     context: str | None, kubeconfig: Path | None, select: "Callable[[str], BucketSelection]"
 ) -> "BucketFingerprint":
     """Capture what `select` makes of the bucket that the settings declare."""
-    configure_logging(verbose=False)
     from drill.object_store import ObjectStore  # noqa: PLC0415 - lazy
     from experiments.fingerprints.bucket import capture  # noqa: PLC0415 - lazy
 

@@ -153,3 +153,14 @@ def test_judging_loads_no_client_of_a_cluster() -> None:
     """It promises to need none, and would wait for it."""
     look = "import sys, drill.cli._judging; sys.exit('kubernetes' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0
+
+
+def test_what_is_logged_is_no_data(tmp_path: Path) -> None:
+    """Whatever the command: programs read stdout."""
+    record = build_record(tmp_path)
+    manifest = json.loads((record.path / "manifest.json").read_text())
+    (record.path / "manifest.json").write_text(json.dumps({**manifest, "versions": 1}))
+    result = runner.invoke(app, ["judge", str(record.path), "-o", "json"])
+    assert json.loads(result.stdout)["run"] == str(record.path)
+    assert "report.part-unreadable" in result.stderr
+    assert str(record.path) in result.stderr
