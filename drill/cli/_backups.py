@@ -8,12 +8,14 @@ import typer
 from drill.cli._common import (
     AsOutput,
     Context,
+    JUnit,
     Kubeconfig,
     Output,
     leave,
     print_json,
     say,
     settings,
+    written_file,
 )
 from drill.cli._junit import junit as as_junit
 from drill.cli._tables import COLOURS, console, counted
@@ -48,8 +50,10 @@ def backups(
     allow_warning: Annotated[
         list[str] | None, typer.Option("--allow-warning", help="Regular expression of a warning that is none.")
     ] = None,
-    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML here as well.")] = None,
-    evidence: Annotated[Path | None, typer.Option("--evidence", help="Write what was seen here as well.")] = None,
+    junit: JUnit = None,
+    evidence: Annotated[
+        Path | None, typer.Option("--evidence", help="Write what was seen here as well.", callback=written_file)
+    ] = None,
     judged: Annotated[
         Path | None, typer.Option("--from", help="Judge evidence that was written before; no cluster is asked.")
     ] = None,

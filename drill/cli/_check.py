@@ -9,6 +9,7 @@ import typer
 from drill.cli._common import (
     AsOutput,
     Context,
+    JUnit,
     Kubeconfig,
     Output,
     leave,
@@ -32,7 +33,7 @@ def check(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
     output: AsOutput = Output.TEXT,
-    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML here as well.")] = None,
+    junit: JUnit = None,
     weaknesses: Annotated[
         bool, typer.Option("--weaknesses/--no-weaknesses", help="Also tell what would go wrong in the first fault.")
     ] = True,

@@ -45,6 +45,29 @@ def _options(
     configure_logging(verbose=False)
 
 
+def ensure_writable(path: Path, name: str) -> None:
+    """Refuse a file that can't be written, before the work whose result it would hold.
+
+    Raises:
+        UsageError: it is a folder, its folder is not there, or one of them may not be written.
+    """
+    from drill.errors import UsageError  # noqa: PLC0415 - lazy
+
+    if path.is_dir():
+        raise UsageError(f"{name} {path}: is a folder: name a file in it")
+    if not path.parent.is_dir():
+        raise UsageError(f"{name} {path}: there is no folder {path.parent}: make it, or name a file elsewhere")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UsageError(f"{name} {path}: can't be written to: name another file")
+
+
+def written_file(option: typer.CallbackParam, path: Path | None) -> Path | None:
+    """The callback of every option and argument that names a file to write."""
+    if path is not None:
+        ensure_writable(path, option.opts[-1] if option.param_type_name == "option" else "FILE")
+    return path
+
+
 class Output(StrEnum):
     """How a command prints its data."""
 
@@ -62,6 +85,9 @@ Kubeconfig = Annotated[
 ]
 Runs = Annotated[
     Path | None, typer.Option("--runs", help="Folder of run records (default: runs).", envvar="DRILL_RUNS")
+]
+JUnit = Annotated[
+    Path | None, typer.Option("--junit", help="Write JUnit XML here as well.", callback=written_file)
 ]
 AsOutput = Annotated[Output, typer.Option("-o", "--output", help="How to print the result.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run record's folder: runs/<scenario>/<UTC>.")]

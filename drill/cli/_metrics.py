@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from drill.cli._common import Context, leave, say
+from drill.cli._common import Context, leave, say, written_file
 from drill.errors import UsageError
 from drill.exits import ExitCode
 
@@ -22,7 +22,12 @@ def metrics(
     ),
     to: Annotated[
         Path | None,
-        typer.Option("-o", "--to", help="File for the node exporter's textfile collector (*.prom); none: stdout."),
+        typer.Option(
+            "-o",
+            "--to",
+            help="File for the node exporter's textfile collector (*.prom); none: stdout.",
+            callback=written_file,
+        ),
     ] = None,
     push: Annotated[str | None, typer.Option("--push", metavar="URL", help="Push to this Pushgateway as well.")] = None,
     expect: Annotated[

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drill.cli._common import AsOutput, Output, RunFolder, leave, print_json, say
+from drill.cli._common import AsOutput, JUnit, Output, RunFolder, ensure_writable, leave, print_json, say, written_file
 from drill.errors import InputError, UsageError
 from drill.exits import ExitCode
 
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 def judge(
     run: RunFolder,
     output: AsOutput = Output.TEXT,
-    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML here as well.")] = None,
+    junit: JUnit = None,
 ) -> None:
     """Judge a run record again, with no cluster; its report is written anew.
 
@@ -155,11 +155,10 @@ def portfolio(
 
     if not runs.is_dir():
         raise UsageError(f"{runs}: no such folder of runs")
+    target = into or runs / "portfolio.html"
+    ensure_writable(target, "--into")
     found = [reader.read(path).scenario for path in reader.catalogue()]
     catalogue = {each.name: each.description for each in found}
-    target = into or runs / "portfolio.html"
-    if not target.parent.is_dir():
-        raise UsageError(f"{target.parent}: no such folder for the page")
     # A control must fail: it shows that drill would see a loss, and nothing of the platform.
     controls = [name for name in catalogue if name.endswith("-control")]
     typer.echo(page.write(runs, catalogue, into=target, now=clock.now(), fresh=fresh * 86_400, controls=controls))
@@ -170,7 +169,9 @@ def compare(
     first: Annotated[Path, typer.Argument(metavar="RUN", help="A run record's folder.")],
     second: Annotated[Path, typer.Argument(metavar="RUN", help="The one to hold beside it.")],
     output: AsOutput = Output.TEXT,
-    html: Annotated[Path | None, typer.Option("--html", help="Draw it as a page here as well.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Draw it as a page here as well.", callback=written_file)
+    ] = None,
 ) -> None:
     """Hold two runs beside each other: what was not alike, what each measured, which checks came out differently.
 
@@ -187,8 +188,6 @@ def compare(
 
     found = page.compare(*(RunRecord.open(each) for each in (first, second)))
     if html is not None:
-        if not html.absolute().parent.is_dir():
-            raise UsageError(f"{html.parent}: no such folder for the page")
         say(str(page.write(found, html)))
     if output is Output.JSON:
         rows = {name: [asdict(each) for each in getattr(found, name)] for name in ("conditions", "rows")}

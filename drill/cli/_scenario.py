@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from drill.cli._common import AsOutput, Output, leave, leave_validated, print_json
+from drill.cli._common import AsOutput, Output, leave, leave_validated, print_json, written_file
 from drill.errors import InputError, Mistake
 from drill.exits import ExitCode
 
@@ -56,7 +56,9 @@ def list_(output: AsOutput = Output.TEXT) -> None:
 
 
 def schema(
-    path: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Where to write it; none: stdout.")] = None,
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Where to write it; none: stdout.", callback=written_file)
+    ] = None,
 ) -> None:
     """Export the JSON Schema of scenario files, for editors.
 

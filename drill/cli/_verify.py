@@ -15,6 +15,7 @@ from drill.cli._common import (
     print_json,
     say,
     settings,
+    written_file,
 )
 from drill.exits import ExitCode
 
@@ -42,13 +43,21 @@ verify = typer.Typer(
     "Example: drill verify postgres --against before.json --context drill-lab",
 )
 
-File = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to write it; none: stdout.")]
+File = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", metavar="FILE", help="Where to write it; none: stdout.", callback=written_file
+    ),
+]
 Against = Annotated[
     Path,
     typer.Option("--against", metavar="FILE", help="The fingerprint that the system is held to.", show_default=False),
 ]
 Found = Annotated[
-    Path | None, typer.Option("--found", metavar="FILE", help="Write the fingerprint of what was found here, too.")
+    Path | None,
+    typer.Option(
+        "--found", metavar="FILE", help="Write the fingerprint of what was found here, too.", callback=written_file
+    ),
 ]
 Dsn = Annotated[
     str | None, typer.Option("--dsn", help="libpq parameters that replace the settings' (host=10.0.0.7 port=5432).")

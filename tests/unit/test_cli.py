@@ -164,3 +164,40 @@ def test_what_is_logged_is_no_data(tmp_path: Path) -> None:
     assert json.loads(result.stdout)["run"] == str(record.path)
     assert "report.part-unreadable" in result.stderr
     assert str(record.path) in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("check --junit", "backups --junit", "backups --evidence", "judge {run} --junit", "run broker-kill --junit"),
+        *("portfolio {runs} -o", "compare {run} {run} --html", "metrics {runs} -o"),
+        *("fingerprint kafka -o", "verify bucket --against {run}/manifest.json --found"),
+        *("init --context c", "catalogue", "schema"),
+    ],
+)
+def test_a_file_that_cant_be_written_is_told_before_the_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
+) -> None:
+    """By the name of its option: no folder there, and a folder itself."""
+    run = build_record(tmp_path / "runs").path
+    before = sorted(tmp_path.rglob("*"))
+    words = command.format(run=run, runs=tmp_path / "runs").split()
+    option = words[-1].replace("-o", "--") if words[-1].startswith("-") else "FILE"
+    for path, problem in ((tmp_path / "none" / "x", "there is no folder"), (tmp_path, "is a folder")):
+        if words[0] == "init" and path.exists():
+            continue  # it overwrites nothing, of any kind
+        assert _exit_of(monkeypatch, *words, str(path)) == ExitCode.USAGE
+        said = capsys.readouterr()
+        assert said.err.startswith(f"drill: {option}")
+        assert f"{path}: {problem}" in said.err
+        assert not said.out
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_is_new_needs_a_folder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Not a file in its place."""
+    (tmp_path / "file").touch()
+    assert _exit_of(monkeypatch, "new", "scenario", "mine", "--to", str(tmp_path / "file")) == ExitCode.USAGE
+    assert f"--to {tmp_path}/file: can't be a folder" in capsys.readouterr().err
