@@ -73,3 +73,26 @@ def test_a_mistake_names_file_and_field(file: Path) -> None:
         settings.load()
     assert [mistake.field for mistake in caught.value.mistakes] == ["contexts.a.drilable", "contexts.b.namespaces"]
     assert {mistake.file for mistake in caught.value.mistakes} == {str(file)}
+
+
+def test_a_settings_file_that_is_named_must_be_there(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What protects a cluster may be in it; a folder is no file."""
+    file.unlink()
+    with pytest.raises(UsageError, match=f"DRILL_SETTINGS names {file}, where no file is"):
+        settings.load(context="from-file")
+    monkeypatch.setenv(settings.FILE_VARIABLE, str(file.parent))
+    with pytest.raises(UsageError, match=f"{file.parent} is a folder"):
+        settings.load(context="from-file")
+
+
+@pytest.mark.parametrize("context", ["from-file", None])
+def test_without_a_settings_file_its_place_is_told(
+    file: Path, monkeypatch: pytest.MonkeyPatch, context: str | None
+) -> None:
+    """Not a table to add to a file that is not there; its children are not told of one either."""
+    file.unlink()
+    monkeypatch.delenv(settings.FILE_VARIABLE)
+    monkeypatch.chdir(file.parent)
+    assert settings.FILE_VARIABLE not in settings.load().environment()
+    with pytest.raises(UsageError, match=rf"no settings file at {file}: .*DRILL_SETTINGS.*drill init"):
+        _ = settings.load(context=context).target
