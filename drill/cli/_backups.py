@@ -124,7 +124,9 @@ def _rules(rules: "VeleroTarget", rpo_hours: float | None, allowed: list[str] | 
     try:
         return VeleroTarget.model_validate(wanted)
     except ValidationError as error:
-        raise UsageError("; ".join(str(each["msg"]) for each in error.errors())) from error
+        options = {"rpo_hours": "--rpo-hours", "allowed_warnings": "--allow-warning"}
+        told = (f"{options[str(each['loc'][0])]}: {each['msg']}" for each in error.errors())
+        raise UsageError("; ".join(told)) from error
 
 
 def _inventory(seen: "BackupEvidence") -> list[dict[str, object]]:

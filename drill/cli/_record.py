@@ -1,5 +1,6 @@
 """`drill judge`, `report`, `compare`, `portfolio` and `verify-evidence`: they work on run records alone."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -130,12 +131,15 @@ def verify_evidence(
 
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
+    if sha256 is not None and re.fullmatch(r"\s*[0-9a-fA-F]{64}\s*", sha256) is None:
+        raise UsageError(f"--sha256 {sha256}: not a SHA-256: give the 64 hexadecimal digits that the report shows")
     troubles = dr.verify(folder, sha256)
     files = dr.checked(folder)
     if output is Output.JSON:
         print_json({"files": files, "troubles": [{"path": each.path, "what": each.what} for each in troubles]})
+    width = max((len(each.what) for each in troubles), default=0)
     for each in troubles if output is Output.TEXT else ():
-        typer.echo(f"{each.what:<10}{each.path}")
+        typer.echo(f"{each.what:<{width}}  {each.path}")
     say(f"{files} files, {len(troubles)} not as they were" if troubles else f"{files} files, all as they were")
     leave(ExitCode.FAIL if troubles else ExitCode.PASS)
 

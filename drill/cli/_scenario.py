@@ -50,8 +50,9 @@ def list_(output: AsOutput = Output.TEXT) -> None:
     if output is Output.JSON:
         print_json([each.model_dump(mode="json") for each in found])
     else:
+        width = max(len(each.name) for each in found)
         for each in found:
-            typer.echo(f"{each.name:<22}{each.description}")
+            typer.echo(f"{each.name:<{width}}  {each.description}")
     leave(ExitCode.PASS)
 
 

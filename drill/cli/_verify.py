@@ -29,7 +29,6 @@ if TYPE_CHECKING:
         PostgresFingerprint,
         PostgresSelection,
     )
-    from drill.settings import KafkaTarget
     from drill.verdicts import Verdict
 
 fingerprint = typer.Typer(
@@ -277,12 +276,19 @@ def _capture_kafka(
     selection: "KafkaSelection | None" = None,
     like: "KafkaFingerprint | None" = None,
 ) -> "KafkaFingerprint":
+    from pydantic import ValidationError  # noqa: PLC0415 - lazy
+
+    from drill.errors import UsageError  # noqa: PLC0415 - lazy
+    from drill.settings import KafkaTarget  # noqa: PLC0415 - lazy
     from experiments.fingerprints.kafka import capture  # noqa: PLC0415 - lazy
 
     chosen = settings(context=context, kubeconfig=kubeconfig)
-    target: KafkaTarget = chosen.kafka
+    target = chosen.kafka
     if bootstrap:
-        target = target.model_copy(update={"bootstrap": bootstrap})
+        try:
+            target = KafkaTarget.model_validate({**target.model_dump(), "bootstrap": bootstrap})
+        except ValidationError as error:
+            raise UsageError(f"--bootstrap {bootstrap}: give host:port[,host:port]") from error
     return capture(target, selection, like=like, context=chosen.context)
 
 
@@ -290,11 +296,17 @@ def _capture_bucket(
     context: str | None, kubeconfig: Path | None, select: "Callable[[str], BucketSelection]"
 ) -> "BucketFingerprint":
     """Capture what `select` makes of the bucket that the settings declare."""
-    from drill.object_store import ObjectStore  # noqa: PLC0415 - lazy
+    from drill.errors import UsageError  # noqa: PLC0415 - lazy
+    from drill.object_store import ObjectMissingError, ObjectStore  # noqa: PLC0415 - lazy
     from experiments.fingerprints.bucket import capture  # noqa: PLC0415 - lazy
 
     chosen = settings(context=context, kubeconfig=kubeconfig)
-    return capture(ObjectStore.connect(chosen), select(chosen.object_store.bucket), context=chosen.context)
+    store, selection = ObjectStore.connect(chosen), select(chosen.object_store.bucket)
+    try:
+        return capture(store, selection, context=chosen.context)
+    except ObjectMissingError as error:
+        where = store.target.endpoint or "AWS"
+        raise UsageError(f"bucket {selection.bucket!r}: not in the store at {where}: name another by --bucket") from error
 
 
 def _held_to(path: Path, kind: type[F]) -> F:

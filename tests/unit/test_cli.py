@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import structlog
+import typer
+from rich.markup import RE_TAGS
 from typer.testing import CliRunner
 
 from drill.cli import app, main
@@ -201,3 +204,21 @@ def test_what_is_new_needs_a_folder(
     (tmp_path / "file").touch()
     assert _exit_of(monkeypatch, "new", "scenario", "mine", "--to", str(tmp_path / "file")) == ExitCode.USAGE
     assert f"--to {tmp_path}/file: can't be a folder" in capsys.readouterr().err
+
+
+def test_the_columns_of_a_list_never_touch() -> None:
+    """However long a name is."""
+    for line in runner.invoke(app, ["list"]).stdout.splitlines():
+        assert re.match(r"[a-z0-9-]+  +\S", line), line
+
+
+def test_no_square_brackets_are_lost_as_markup() -> None:
+    """Rich takes `[word]` in a help text for a style, and shows nothing."""
+    waiting = [typer.main.get_command(app)]
+    while waiting:
+        command = waiting.pop()
+        texts = [command.help or "", *(str(getattr(each, "help", None) or "") for each in command.params)]
+        for text in texts:
+            tags = [found[0] for found in RE_TAGS.finditer(text) if found[3] and not found[2]]
+            assert not tags, (command.name, tags)
+        waiting += getattr(command, "commands", {}).values()
