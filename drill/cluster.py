@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+import yaml
 from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
 from kubernetes.stream import stream
@@ -119,12 +120,18 @@ class Cluster:
         """Make a client of the selected context; sends nothing yet.
 
         Raises:
-            UsageError: no context is selected, or the kubeconfig has no such context.
+            UsageError: no context is selected, or the kubeconfig can't be read or has no such context.
         """
         settings.target  # noqa: B018 - a context that the settings do not know is never connected to
         file = settings.kubeconfig_file
+        if file is not None and (file.is_dir() or not file.exists()):
+            problem = "is a folder" if file.is_dir() else "no such file"
+            cure = "give the file by --kubeconfig, or as `kubeconfig` of the context in the settings"
+            raise UsageError(f"kubeconfig {file}: {problem}: {cure}")
         try:
             api = config.new_client_from_config(config_file=str(file) if file else None, context=settings.context)
+        except (OSError, yaml.YAMLError) as error:
+            raise UsageError(f"kubeconfig {file or 'of kubectl'}: can't be read: {error}") from error
         except ConfigException as error:
             raise UsageError(f"kubeconfig {file or 'of kubectl'}: context {settings.context!r}: {error}") from error
         return cls(str(settings.context), api)

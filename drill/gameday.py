@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 
 from drill.errors import RecordIncompleteError
@@ -118,6 +117,10 @@ class Summary(_Model):
 class GameDayRecord(RunRecord):
     """One game day's folder."""
 
+    KIND = "record of a game day"
+    PLACE = f"runs/{FOLDER}/<name>/<UTC>"
+    MARK = FILE
+
     @classmethod
     def begin(cls, runs: Path, name: str) -> Self:
         """Make the folder of a new game day below the folder of run records."""
@@ -126,24 +129,10 @@ class GameDayRecord(RunRecord):
             (record.path / empty).rmdir()
         return record
 
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open a record to read it, or to go on with it.
-
-        Raises:
-            RecordIncompleteError: `path` is not a game day's record.
-        """
-        if not (path / FILE).is_file():
-            raise RecordIncompleteError(f"{path}: not the record of a game day (it has no {FILE})")
-        return cls(path)
-
     @property
     def file(self) -> dict[str, Any]:
         """The game-day file as it was led."""
-        content = yaml.safe_load(self._text(FILE))
-        if not isinstance(content, dict):
-            raise RecordIncompleteError(f"{self.path / FILE}: not a mapping")
-        return content
+        return self._yaml(FILE)
 
     @property
     def sealed(self) -> bool:

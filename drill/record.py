@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import structlog
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from drill import clock
-from drill.errors import RecordIncompleteError
+from drill.errors import RecordIncompleteError, UsageError
 from drill.objectives import Objectives
 from drill.verdicts import Verdict
 
@@ -51,6 +51,11 @@ class Event(BaseModel):
 class RunRecord:
     """One run's folder, `runs/<scenario>/<UTC>/`."""
 
+    KIND: ClassVar[str] = "run record"
+    PLACE: ClassVar[str] = "runs/<scenario>/<UTC>"
+    MARK: ClassVar[str] = "scenario.yaml"
+    """The file by which a folder is known to be one."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
 
@@ -70,11 +75,18 @@ class RunRecord:
         """Open a record to read it.
 
         Raises:
-            RecordIncompleteError: `path` is not a run record.
+            UsageError: `path` is not a record's folder.
         """
-        if not (path / "scenario.yaml").is_file():
-            raise RecordIncompleteError(f"{path}: not a run record (it has no scenario.yaml)")
-        return cls(path)
+        if (path / cls.MARK).is_file():
+            return cls(path)
+        problem = (
+            f"not a {cls.KIND} (it has no {cls.MARK})"
+            if path.is_dir()
+            else f"is a file, not the folder of a {cls.KIND}"
+            if path.exists()
+            else f"no such {cls.KIND}"
+        )
+        raise UsageError(f"{path}: {problem}: give its folder, {cls.PLACE}")
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -128,10 +140,7 @@ class RunRecord:
     @cached_property
     def scenario(self) -> dict[str, Any]:
         """The scenario as it was run, every default filled in."""
-        content = yaml.safe_load(self._text("scenario.yaml"))
-        if not isinstance(content, dict):
-            raise RecordIncompleteError(f"{self.path / 'scenario.yaml'}: not a mapping")
-        return content
+        return self._yaml("scenario.yaml")
 
     @cached_property
     def objectives(self) -> Objectives:
@@ -139,7 +148,7 @@ class RunRecord:
         try:
             return Objectives.model_validate(self.scenario.get("objectives", {}))
         except ValidationError as error:
-            raise RecordIncompleteError(f"{self.path / 'scenario.yaml'}: objectives: {error}") from error
+            raise RecordIncompleteError(f"{self.path / 'scenario.yaml'}: objectives.{_first(error)}") from error
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -168,11 +177,16 @@ class RunRecord:
     def events(self) -> tuple[Event, ...]:
         """The time line in the order of time. A last line that a killed writer left half-written is left out."""
         *lines, _half_written = self._text("events.jsonl").split("\n")
-        try:
-            events = [Event.model_validate_json(line) for line in lines]
-        except ValidationError as error:
-            raise RecordIncompleteError(f"{self.path / 'events.jsonl'}: a line is no event: {error}") from error
+        events = (self._event(number, line) for number, line in enumerate(lines, 1))
         return tuple(sorted(events, key=lambda event: event.t))
+
+    def _event(self, number: int, line: str) -> Event:
+        try:
+            return Event.model_validate_json(line)
+        except ValidationError as error:
+            raise RecordIncompleteError(
+                f"{self.path / 'events.jsonl'}:{number}: the line is no event: {_first(error)}"
+            ) from error
 
     def events_of(self, kind: str) -> tuple[Event, ...]:
         """The events of one kind, in the order of time."""
@@ -217,6 +231,24 @@ class RunRecord:
             raise RecordIncompleteError(f"{self.path / name}: not a JSON object")
         return content
 
+    def _yaml(self, name: str) -> dict[str, Any]:
+        """A YAML file that holds a mapping.
+
+        Raises:
+            RecordIncompleteError: it is not there, or is no such file.
+        """
+        try:
+            content = yaml.safe_load(self._text(name))
+        except yaml.MarkedYAMLError as error:
+            line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+            raise RecordIncompleteError(f"{self.path / name}{line}: not YAML: {error.problem}") from error
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: 30 February
+            reason = str(error).splitlines()[0]
+            raise RecordIncompleteError(f"{self.path / name}: not YAML: {reason}") from error
+        if not isinstance(content, dict):
+            raise RecordIncompleteError(f"{self.path / name}: not a mapping")
+        return content
+
     def _json(self, name: str) -> Any:
         try:
             return json.loads(self._text(name))
@@ -228,6 +260,8 @@ class RunRecord:
             return (self.path / name).read_text(encoding="utf-8")
         except FileNotFoundError as error:
             raise RecordIncompleteError(f"{self.path}: has no {name}") from error
+        except UnicodeDecodeError as error:
+            raise RecordIncompleteError(f"{self.path / name}: not UTF-8 text: {error.reason}") from error
 
 
 def current() -> RunRecord | None:
@@ -241,6 +275,12 @@ def emit(source: str, kind: str, *, at: float | None = None, **data: Any) -> Non
     _log.info(kind, source=source, **data)
     if (record := current()) is not None:
         record.emit(source, kind, at=at, **data)
+
+
+def _first(error: ValidationError) -> str:
+    """The first of a model's complaints, in one line: the field, and what is wrong with it."""
+    found = error.errors(include_url=False)[0]
+    return ": ".join([*filter(None, [".".join(map(str, found["loc"]))]), found["msg"]])
 
 
 def _plain(value: Any) -> Any:

@@ -445,8 +445,13 @@ class Settings(BaseSettings):
         """The settings of the selected context.
 
         Raises:
-            UsageError: no context is selected, or the selected one is not in the settings file.
+            UsageError: there is no settings file, no context is selected, or the selected one is not in the file.
         """
+        if not self.contexts and not settings_file().exists():
+            raise UsageError(
+                f"no settings file at {settings_file().absolute()}: go to the folder of yours, set {FILE_VARIABLE} to "
+                "it, or write a first one with `drill init --context NAME` (docs/own-cluster.md)"
+            )
         if self.context is None:
             known = ", ".join(sorted(self.contexts)) or "none"
             raise UsageError(f"no context: give --context or set DRILL_CONTEXT (in {settings_file()}: {known})")
@@ -561,7 +566,7 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """The variables by which a child process sees the same settings."""
-        variables = {FILE_VARIABLE: str(settings_file().absolute())}
+        variables = {FILE_VARIABLE: str(settings_file().absolute())} if settings_file().exists() else {}
         if self.context:
             variables |= {"DRILL_CONTEXT": self.context, "KUBERNETES_CONTEXT": self.context}
         if file := self.kubeconfig_file:
@@ -579,7 +584,16 @@ def load(**flags: Any) -> Settings:
 
     Raises:
         InputError: the file or the environment has a mistake, each named with its field.
+        UsageError: `DRILL_SETTINGS` names no file, or the settings file is a folder.
     """
+    file = settings_file()
+    if file.is_dir():
+        raise UsageError(f"the settings file {file.absolute()} is a folder: set {FILE_VARIABLE} to the file in it")
+    if FILE_VARIABLE in os.environ and not file.exists():
+        raise UsageError(
+            f"{FILE_VARIABLE} names {file.absolute()}, where no file is: set it to a settings file, or write a first "
+            "one there with `drill init --context NAME` (docs/own-cluster.md)"
+        )
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:

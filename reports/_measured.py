@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from traceback import extract_tb
 from typing import TypeVar
 
 import structlog
@@ -37,7 +39,11 @@ def measured(record: RunRecord, read: Callable[[], T]) -> T | Missing:
     except DrillError as error:
         reason = str(error)
     except Exception as error:  # noqa: BLE001 - the reason reaches the page and the log
-        _log.warning("report.part-unreadable", error=f"{type(error).__name__}: {error}")
+        asked = extract_tb(error.__traceback__, limit=2)[-1]
+        part = f"{Path(asked.filename).name}:{asked.lineno}"
+        _log.warning(
+            "report.part-unreadable", record=str(record.path), part=part, error=f"{type(error).__name__}: {error}"
+        )
         reason = f"this part of the record could not be read ({type(error).__name__}: {error})"
     # Where the folder lay when the page was drawn is nobody's business, and breaks the lines of a narrow page.
     for path, words in ((f"{record.path}/", ""), (f"{record.path}: ", "the record "), (str(record.path), "the record")):

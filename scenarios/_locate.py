@@ -11,6 +11,7 @@ from drill.errors import InputError, Mistake
 Location = tuple[str | int, ...]
 
 _MOST = 10_000
+_PATH = "Give the path of a YAML file."
 _UNREADABLE = "Save it as UTF-8 text in YAML, with quotes around whatever is meant as text."
 
 
@@ -29,6 +30,10 @@ class Document:
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else None
             raise self._broken(line, f"not YAML: {error.problem}") from error
+        except FileNotFoundError as error:
+            raise self._broken(None, "no such file", _PATH) from error
+        except IsADirectoryError as error:
+            raise self._broken(None, "is a folder", _PATH) from error
         except (yaml.YAMLError, ValueError, OSError) as error:  # ValueError: not UTF-8, or 30 February
             reason = str(error).splitlines()[0]
             raise self._broken(_line_of(error), f"not a YAML text: {reason}", _UNREADABLE) from error

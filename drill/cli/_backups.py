@@ -8,13 +8,14 @@ import typer
 from drill.cli._common import (
     AsOutput,
     Context,
+    JUnit,
     Kubeconfig,
     Output,
-    configure_logging,
     leave,
     print_json,
     say,
     settings,
+    written_file,
 )
 from drill.cli._junit import junit as as_junit
 from drill.cli._tables import COLOURS, console, counted
@@ -49,8 +50,10 @@ def backups(
     allow_warning: Annotated[
         list[str] | None, typer.Option("--allow-warning", help="Regular expression of a warning that is none.")
     ] = None,
-    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML here as well.")] = None,
-    evidence: Annotated[Path | None, typer.Option("--evidence", help="Write what was seen here as well.")] = None,
+    junit: JUnit = None,
+    evidence: Annotated[
+        Path | None, typer.Option("--evidence", help="Write what was seen here as well.", callback=written_file)
+    ] = None,
     judged: Annotated[
         Path | None, typer.Option("--from", help="Judge evidence that was written before; no cluster is asked.")
     ] = None,
@@ -61,7 +64,6 @@ def backups(
 
     Exits with 1 when a check failed, with 3 when something could not be seen.
     """
-    configure_logging(verbose=False)
     from drill import backup_evidence  # noqa: PLC0415 - lazy
     from drill.verdicts import WORST_FIRST, overall  # noqa: PLC0415 - lazy
     from recovery.backups import judge  # noqa: PLC0415 - lazy
@@ -122,7 +124,9 @@ def _rules(rules: "VeleroTarget", rpo_hours: float | None, allowed: list[str] | 
     try:
         return VeleroTarget.model_validate(wanted)
     except ValidationError as error:
-        raise UsageError("; ".join(str(each["msg"]) for each in error.errors())) from error
+        options = {"rpo_hours": "--rpo-hours", "allowed_warnings": "--allow-warning"}
+        told = (f"{options[str(each['loc'][0])]}: {each['msg']}" for each in error.errors())
+        raise UsageError("; ".join(told)) from error
 
 
 def _inventory(seen: "BackupEvidence") -> list[dict[str, object]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from drill.actor import actor
-from drill.cli._common import Context, Kubeconfig, configure_logging, leave, say, settings
+from drill.cli._common import Context, Kubeconfig, leave, say, settings
 from drill.errors import RefusedError, UsageError
 from drill.exits import ExitCode
 
@@ -49,7 +49,6 @@ def abort(
     Exit codes: 0 the drill has let go of its fault; 2 no drill is running; 3 it has not answered in time;
     4 it could not undo its fault.
     """
-    configure_logging(verbose=False)
     from drill import lease  # noqa: PLC0415 - lazy
 
     chosen, cluster = _connect(context, kubeconfig)
@@ -102,7 +101,6 @@ def rollback(
     While the Lease of a drill is alive this refuses, since that drill would be undone under its feet; the Lease of one
     that died lapses within 30 s, which is waited for. Exit code 4: something could not be undone.
     """
-    configure_logging(verbose=False)
     results = _of_cluster(context, kubeconfig, force=force) if run is None else _of_run(run, context, kubeconfig)
     for result in results:
         what = f"{result.undo} {result.arguments.get('target') or result.arguments}"
@@ -125,7 +123,6 @@ def freeze(
     Also without drill: kubectl annotate lease drill drill/freeze="release until Thursday". A file does the same for
     one machine: `freeze_file` in drill.toml.
     """
-    configure_logging(verbose=False)
     from drill import lease  # noqa: PLC0415 - lazy
 
     chosen, cluster = _connect(context, kubeconfig)
@@ -139,7 +136,6 @@ def unfreeze(context: Context = None, kubeconfig: Kubeconfig = None) -> None:
 
     Example: drill unfreeze --context staging
     """
-    configure_logging(verbose=False)
     from drill import lease  # noqa: PLC0415 - lazy
 
     chosen, cluster = _connect(context, kubeconfig)

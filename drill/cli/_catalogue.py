@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from drill.cli._common import leave
+from drill.cli._common import leave, written_file
 from drill.exits import ExitCode
 
 if TYPE_CHECKING:
@@ -59,7 +59,9 @@ def register(app: typer.Typer) -> None:
 
 
 def catalogue(
-    path: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Where to write it; none: stdout.")] = None,
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Where to write it; none: stdout.", callback=written_file)
+    ] = None,
 ) -> None:
     """Print scenarios, faults, probes, loads and checks as a page of Markdown, made of the code.
 

@@ -9,9 +9,9 @@ import typer
 from drill.cli._common import (
     AsOutput,
     Context,
+    JUnit,
     Kubeconfig,
     Output,
-    configure_logging,
     leave,
     print_json,
     say,
@@ -33,7 +33,7 @@ def check(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
     output: AsOutput = Output.TEXT,
-    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML here as well.")] = None,
+    junit: JUnit = None,
     weaknesses: Annotated[
         bool, typer.Option("--weaknesses/--no-weaknesses", help="Also tell what would go wrong in the first fault.")
     ] = True,
@@ -44,7 +44,6 @@ def check(
 
     Exits with 1 when something is wrong or weak, with 3 when something could not be seen.
     """
-    configure_logging(verbose=False)
     from drill.cluster import Cluster  # noqa: PLC0415 - lazy
     from drill.verdicts import WORST_FIRST, Outcome  # noqa: PLC0415 - lazy
     from experiments import checklist  # noqa: PLC0415 - lazy

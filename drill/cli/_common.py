@@ -42,6 +42,30 @@ def _options(
     ] = False,
 ) -> None:
     """What stands before a command."""
+    configure_logging(verbose=False)
+
+
+def ensure_writable(path: Path, name: str) -> None:
+    """Refuse a file that can't be written, before the work whose result it would hold.
+
+    Raises:
+        UsageError: it is a folder, its folder is not there, or one of them may not be written.
+    """
+    from drill.errors import UsageError  # noqa: PLC0415 - lazy
+
+    if path.is_dir():
+        raise UsageError(f"{name} {path}: is a folder: name a file in it")
+    if not path.parent.is_dir():
+        raise UsageError(f"{name} {path}: there is no folder {path.parent}: make it, or name a file elsewhere")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UsageError(f"{name} {path}: can't be written to: name another file")
+
+
+def written_file(option: typer.CallbackParam, path: Path | None) -> Path | None:
+    """The callback of every option and argument that names a file to write."""
+    if path is not None:
+        ensure_writable(path, option.opts[-1] if option.param_type_name == "option" else "FILE")
+    return path
 
 
 class Output(StrEnum):
@@ -62,6 +86,7 @@ Kubeconfig = Annotated[
 Runs = Annotated[
     Path | None, typer.Option("--runs", help="Folder of run records (default: runs).", envvar="DRILL_RUNS")
 ]
+JUnit = Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML here as well.", callback=written_file)]
 AsOutput = Annotated[Output, typer.Option("-o", "--output", help="How to print the result.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run record's folder: runs/<scenario>/<UTC>.")]
 
@@ -76,11 +101,15 @@ def settings(**flags: Any) -> "Settings":
 
 
 def configure_logging(*, verbose: bool) -> None:
-    """Logs go to stderr, in plain lines; one level for ours and for the libraries'."""
+    """Logs go to stderr, in plain lines; one level for ours and for the libraries'.
+
+    Done for every command before it begins; one that has `--verbose` does it again.
+    """
     import structlog  # noqa: PLC0415 - lazy
 
     level = logging.DEBUG if verbose else logging.WARNING
-    logging.basicConfig(stream=sys.stderr, level=level, format="%(name)s %(levelname)s %(message)s")
+    logging.basicConfig(stream=sys.stderr, format="%(name)s %(levelname)s %(message)s")
+    logging.getLogger().setLevel(level)
     # Each of its retries would be told, all through a drill that takes the cluster away; what fails is told by us.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.DEBUG if verbose else logging.ERROR)
     structlog.configure(

@@ -100,7 +100,6 @@ def plan(file: DayFile, context: Context = None, kubeconfig: Kubeconfig = None, 
 
     Example: drill gameday plan my-gameday.yaml --context staging
     """
-    configure_logging(verbose=False)
     from scenarios.gameday import leader, reader  # noqa: PLC0415 - lazy
 
     agenda = reader.read(_file(file))
@@ -172,8 +171,6 @@ def report(
     import reports.gameday  # noqa: PLC0415 - lazy
     from drill.gameday import GameDayRecord, summary  # noqa: PLC0415 - lazy
 
-    if not record.is_dir():
-        raise UsageError(f"{record}: no such record; `ls runs/game-days/*` shows what there is")
     opened = GameDayRecord.open(record)
     page = reports.gameday.write(opened)
     if output is Output.JSON:

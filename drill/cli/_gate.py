@@ -16,6 +16,8 @@ from drill.exits import ExitCode
 if TYPE_CHECKING:
     import pytest
 
+INSTALL = "pip install 'dist/drill-<version>-py3-none-any.whl[gate]'"
+"""By the wheel (docs/start.md): on PyPI `drill` is another project."""
 OF_PYTEST = {1: ExitCode.FAIL, 2: ExitCode.INTERRUPTED, 3: ExitCode.HARNESS_ERROR, 4: ExitCode.USAGE}
 """What pytest's own exit codes mean where the plugin did not come to say it."""
 
@@ -62,7 +64,7 @@ def gate(
     try:
         import pytest  # noqa: PLC0415 - lazy
     except ImportError as error:
-        raise UsageError(f"{error.name} is not installed: pip install 'drill[gate]'") from error
+        raise UsageError(f"{error.name} is not installed: {INSTALL}") from error
     configure_logging(verbose=verbose)
     if html is not None:
         _need_html()
@@ -131,4 +133,4 @@ def _target(text: str) -> str:
 
 def _need_html() -> None:
     if importlib.util.find_spec("pytest_html") is None:
-        raise UsageError("--html needs pytest-html: pip install 'drill[gate]'")
+        raise UsageError(f"--html needs pytest-html: {INSTALL}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drill.cli._common import AsOutput, Context, Kubeconfig, Output, configure_logging, leave, print_json, say
+from drill.cli._common import AsOutput, Context, Kubeconfig, Output, ensure_writable, leave, print_json, say
 from drill.errors import UsageError
 from drill.exits import ExitCode
 
@@ -39,7 +39,6 @@ def init(
     ports and resources. Lists pods, Services, nodes and Velero's storage locations, and reads no Secret. Nothing is
     drillable until you say so in the file. A file that is there is never overwritten.
     """
-    configure_logging(verbose=False)
     import tomllib  # noqa: PLC0415 - lazy
 
     from drill import discovery  # noqa: PLC0415 - lazy
@@ -50,6 +49,8 @@ def init(
     file = path or settings_file()
     if file != _STDOUT and file.exists():
         raise UsageError(f"{file} is there, and is not overwritten: give another FILE, or - to see it")
+    if file != _STDOUT:
+        ensure_writable(file, "FILE")
     seen = discovery.see(_connect(context, kubeconfig), say)
     found = discovery.recognise(seen)
     declared = discovery.declare(seen, found)

@@ -1,14 +1,17 @@
 """From a finished record to verdicts, report and the words on the terminal; needs no cluster."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 import reports
 from drill.cli._common import Output, print_json, say
-from drill.notify import Notifier
 from drill.record import RunRecord
 from drill.verdicts import WORST_FIRST, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from drill.notify import Notifier
 
 
 def judge_and_report(record: RunRecord, *, output: Output, junit: Path | None) -> Outcome:
@@ -20,7 +23,7 @@ def judge_and_report(record: RunRecord, *, output: Output, junit: Path | None) -
     return outcome
 
 
-def tell_the_end(notifier: Notifier, record: RunRecord, outcome: Outcome) -> None:
+def tell_the_end(notifier: "Notifier", record: RunRecord, outcome: Outcome) -> None:
     """Tell whoever is to be told how a run ended; the page shows the record as it is after that."""
     if notifier.judged(outcome, str(record.path / "report.html")):
         reports.write(RunRecord(record.path))

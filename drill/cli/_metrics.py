@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drill.cli._common import Context, Kubeconfig, leave, say, settings
+from drill.cli._common import Context, Kubeconfig, leave, say, settings, written_file
 from drill.errors import UsageError
 from drill.exits import ExitCode
 
@@ -29,7 +29,12 @@ def metrics(
     ] = False,
     to: Annotated[
         Path | None,
-        typer.Option("-o", "--to", help="File for the node exporter's textfile collector (*.prom); none: stdout."),
+        typer.Option(
+            "-o",
+            "--to",
+            help="File for the node exporter's textfile collector (*.prom); none: stdout.",
+            callback=written_file,
+        ),
     ] = None,
     push: Annotated[
         str | None,

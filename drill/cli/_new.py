@@ -38,7 +38,8 @@ def new(
 
     for path in scaffold.copy(kind, name, to):
         typer.echo(path)
-    say(f"try it: cd {to} && python -m pytest test_{name.replace('-', '_')}.py")
+    test = f"test_{name.replace('-', '_')}.py"
+    say(f"try it: python -m pytest {to / test}")
     if kind is not Kind.SCENARIO:
-        say(f"drill finds its module by PYTHONPATH: PYTHONPATH=. drill validate {name}.yaml")
+        say(f"drill finds its module by PYTHONPATH: PYTHONPATH={to} drill validate {to / name}.yaml")
     leave(ExitCode.PASS)

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from drill.cli._common import AsOutput, Context, Kubeconfig, Output, configure_logging, leave, print_json, settings
-from drill.errors import UsageError
+from drill.cli._common import AsOutput, Context, Kubeconfig, Output, leave, print_json, settings
 from drill.exits import ExitCode
 
 
@@ -21,21 +20,17 @@ def publish(
     kubeconfig: Kubeconfig = None,
     output: AsOutput = Output.TEXT,
 ) -> None:
-    """Put run records into the context's bucket, by date, with a page of all of them; delete those that are too old.
+    r"""Put run records into the context's bucket, by date, with a page of all of them; delete those that are too old.
 
     Example: drill publish runs/broker-kill/20261123T060000Z --context staging
 
-    The bucket is `[contexts.<name>.publish]` in drill.toml. A run that is half there is not listed; the newest run of
+    The bucket is `\[contexts.<name>.publish]` in drill.toml. A run that is half there is not listed; the newest run of
     a scenario on a context is never deleted, and nothing that is not named as runs are.
     """
-    configure_logging(verbose=False)
     from drill.object_store import ObjectStore  # noqa: PLC0415 - lazy
     from drill.record import RunRecord  # noqa: PLC0415 - lazy
     from reports import published  # noqa: PLC0415 - lazy
 
-    for run in runs:
-        if not run.is_dir():
-            raise UsageError(f"{run}: no such run record; `ls runs/*` shows what there is")
     records = [RunRecord.open(run) for run in runs]
     chosen = settings(context=context, kubeconfig=kubeconfig)
     target = chosen.publish

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drill.cli._common import Context, Kubeconfig, configure_logging, leave, say, settings
+from drill.cli._common import Context, Kubeconfig, leave, say, settings
 from drill.exits import ExitCode
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ def rbac(
 
     Run it as an administrator: it resolves the targets, which the account that it describes can do only afterwards.
     """
-    configure_logging(verbose=False)
     import yaml  # noqa: PLC0415 - lazy
 
     from drill.cluster import Cluster  # noqa: PLC0415 - lazy

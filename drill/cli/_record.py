@@ -1,11 +1,12 @@
 """`drill judge`, `report`, `compare`, `portfolio` and `verify-evidence`: they work on run records alone."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drill.cli._common import AsOutput, Output, RunFolder, leave, print_json, say
+from drill.cli._common import AsOutput, JUnit, Output, RunFolder, ensure_writable, leave, print_json, say, written_file
 from drill.errors import InputError, Mistake, UsageError
 from drill.exits import ExitCode
 
@@ -31,7 +32,7 @@ def register(app: typer.Typer) -> None:
 def judge(
     run: RunFolder,
     output: AsOutput = Output.TEXT,
-    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML here as well.")] = None,
+    junit: JUnit = None,
 ) -> None:
     """Judge a run record again, with no cluster; its report is written anew.
 
@@ -40,7 +41,7 @@ def judge(
     from drill.cli._judging import judge_and_report  # noqa: PLC0415 - lazy
     from drill.record import RunRecord  # noqa: PLC0415 - lazy
 
-    outcome = judge_and_report(RunRecord.open(_folder(run)), output=output, junit=junit)
+    outcome = judge_and_report(RunRecord.open(run), output=output, junit=junit)
     leave(outcome.exit_code)
 
 
@@ -74,7 +75,7 @@ def report(
     stray = {"--into": into, "--details": details, "--history": history}
     if not dr and (given := [name for name, value in stray.items() if value]):
         raise UsageError(f"{given[0]} is of the DR report; add --dr")
-    records = [RunRecord.open(_folder(run)) for run in runs]
+    records = [RunRecord.open(run) for run in runs]
     if pdf:
         printer.browser()  # before anything is written
     if dr:
@@ -135,6 +136,8 @@ def verify_evidence(
 
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
+    if sha256 is not None and re.fullmatch(r"\s*[0-9a-fA-F]{64}\s*", sha256) is None:
+        raise UsageError(f"--sha256 {sha256}: not a SHA-256: give the 64 hexadecimal digits that the report shows")
     troubles = dr.verify(folder, sha256)
     files = dr.checked(folder)
     if output is Output.JSON:
@@ -170,13 +173,12 @@ def portfolio(
 
     if not runs.is_dir():
         raise UsageError(f"{runs}: no such folder of runs")
+    target = into or runs / "portfolio.html"
+    ensure_writable(target, "--into")
     found = [reader.read(path).scenario for path in reader.catalogue()]
     # A control must fail: it shows that drill would see a loss, and nothing of the platform.
     controls = [each.name for each in found if each.name.endswith("-control")]
     catalogue = {each.name: each.description for each in (*found, *_own(scenarios or []))}
-    target = into or runs / "portfolio.html"
-    if not target.parent.is_dir():
-        raise UsageError(f"{target.parent}: no such folder for the page")
     typer.echo(
         page.write(
             runs, catalogue, into=target, now=clock.now(), fresh=fresh * 86_400, controls=controls, context=context
@@ -217,7 +219,9 @@ def compare(
     first: Annotated[Path, typer.Argument(metavar="RUN", help="A run record's folder.")],
     second: Annotated[Path, typer.Argument(metavar="RUN", help="The one to hold beside it.")],
     output: AsOutput = Output.TEXT,
-    html: Annotated[Path | None, typer.Option("--html", help="Draw it as a page here as well.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Draw it as a page here as well.", callback=written_file)
+    ] = None,
 ) -> None:
     """Hold two runs beside each other: what was not alike, what each measured, which checks came out differently.
 
@@ -232,10 +236,8 @@ def compare(
     from drill.record import RunRecord  # noqa: PLC0415 - lazy
     from reports import compare as page  # noqa: PLC0415 - lazy
 
-    found = page.compare(*(RunRecord.open(_folder(each)) for each in (first, second)))
+    found = page.compare(*(RunRecord.open(each) for each in (first, second)))
     if html is not None:
-        if not html.absolute().parent.is_dir():
-            raise UsageError(f"{html.parent}: no such folder for the page")
         say(str(page.write(found, html)))
     if output is Output.JSON:
         rows = {name: [asdict(each) for each in getattr(found, name)] for name in ("conditions", "rows")}
@@ -261,9 +263,3 @@ def compare(
 
 def _both(changed: "Changed") -> "tuple[tuple[str, Verdict | None], ...]":
     return ("first", changed.first), ("second", changed.second)
-
-
-def _folder(run: Path) -> Path:
-    if not run.is_dir():
-        raise UsageError(f"{run}: no such run record; `ls runs/*` shows what there is")
-    return run

@@ -1,6 +1,5 @@
 """`drill run`, `drill plan`: the commands that meet a cluster."""
 
-import os
 import secrets
 import time
 from contextlib import nullcontext
@@ -12,6 +11,7 @@ import typer
 from drill.cli._common import (
     AsOutput,
     Context,
+    JUnit,
     Kubeconfig,
     Output,
     Runs,
@@ -22,7 +22,6 @@ from drill.cli._common import (
     settings,
 )
 from drill.cli._lab import LAB_CONTEXT, lab_kubeconfig, on_the_lab
-from drill.errors import UsageError
 from drill.exits import ExitCode
 
 Seed = Annotated[int | None, typer.Option("--seed", help="Repeat an earlier run's random choices.")]
@@ -51,7 +50,7 @@ def run(
     kubeconfig: Kubeconfig = None,
     runs: Runs = None,
     output: AsOutput = Output.TEXT,
-    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML here as well.")] = None,
+    junit: JUnit = None,
     lab: Annotated[
         bool, typer.Option("--lab", help="On the embedded lab: brought up first, and down again if interrupted.")
     ] = False,
@@ -80,8 +79,6 @@ def run(
     from scenarios import reader, runner  # noqa: PLC0415 - lazy
     from scenarios.preflight import guard  # noqa: PLC0415 - lazy
 
-    if junit is not None and not os.access(junit.parent, os.W_OK):
-        raise UsageError(f"--junit {junit}: its folder can't be written to")
     drill = reader.read(reader.find(scenario))
     if lab:
         context, kubeconfig = LAB_CONTEXT, lab_kubeconfig()
@@ -116,7 +113,6 @@ def plan(
 
     Example: drill plan broker-kill-leader --context drill-lab
     """
-    configure_logging(verbose=False)
     from drill.cluster import Cluster  # noqa: PLC0415 - lazy
     from scenarios import reader  # noqa: PLC0415 - lazy
     from scenarios.preflight import guard, preflight  # noqa: PLC0415 - lazy

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from drill.cli._common import AsOutput, Output, leave, leave_validated, print_json
+from drill.cli._common import AsOutput, Output, leave, leave_validated, print_json, written_file
 from drill.errors import InputError, Mistake
 from drill.exits import ExitCode
 
@@ -50,13 +50,16 @@ def list_(output: AsOutput = Output.TEXT) -> None:
     if output is Output.JSON:
         print_json([each.model_dump(mode="json") for each in found])
     else:
+        width = max(len(each.name) for each in found)
         for each in found:
-            typer.echo(f"{each.name:<22}{each.description}")
+            typer.echo(f"{each.name:<{width}}  {each.description}")
     leave(ExitCode.PASS)
 
 
 def schema(
-    path: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Where to write it; none: stdout.")] = None,
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Where to write it; none: stdout.", callback=written_file)
+    ] = None,
 ) -> None:
     """Export the JSON Schema of scenario files, for editors.
 

@@ -12,11 +12,11 @@ from drill.cli._common import (
     Context,
     Kubeconfig,
     Output,
-    configure_logging,
     leave,
     print_json,
     say,
     settings,
+    written_file,
 )
 from drill.exits import ExitCode
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
         PostgresFingerprint,
         PostgresSelection,
     )
-    from drill.settings import KafkaTarget
     from drill.verdicts import Verdict
 
 fingerprint = typer.Typer(
@@ -44,13 +43,19 @@ verify = typer.Typer(
     "Example: drill verify postgres --against before.json --context drill-lab",
 )
 
-File = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to write it; none: stdout.")]
+File = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Where to write it; none: stdout.", callback=written_file),
+]
 Against = Annotated[
     Path,
     typer.Option("--against", metavar="FILE", help="The fingerprint that the system is held to.", show_default=False),
 ]
 Found = Annotated[
-    Path | None, typer.Option("--found", metavar="FILE", help="Write the fingerprint of what was found here, too.")
+    Path | None,
+    typer.Option(
+        "--found", metavar="FILE", help="Write the fingerprint of what was found here, too.", callback=written_file
+    ),
 ]
 Dsn = Annotated[
     str | None, typer.Option("--dsn", help="libpq parameters that replace the settings' (host=10.0.0.7 port=5432).")
@@ -260,7 +265,6 @@ def _capture_postgres(
     *,
     named: bool = False,
 ) -> "PostgresFingerprint":
-    configure_logging(verbose=False)
     from psycopg import ProgrammingError  # noqa: PLC0415 - lazy
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - lazy
 
@@ -284,13 +288,19 @@ def _capture_kafka(
     selection: "KafkaSelection | None" = None,
     like: "KafkaFingerprint | None" = None,
 ) -> "KafkaFingerprint":
-    configure_logging(verbose=False)
+    from pydantic import ValidationError  # noqa: PLC0415 - lazy
+
+    from drill.errors import UsageError  # noqa: PLC0415 - lazy
+    from drill.settings import KafkaTarget  # noqa: PLC0415 - lazy
     from experiments.fingerprints.kafka import capture  # noqa: PLC0415 - lazy
 
     chosen = settings(context=context, kubeconfig=kubeconfig)
-    target: KafkaTarget = chosen.kafka
+    target = chosen.kafka
     if bootstrap:
-        target = target.model_copy(update={"bootstrap": bootstrap})
+        try:
+            target = KafkaTarget.model_validate({**target.model_dump(), "bootstrap": bootstrap})
+        except ValidationError as error:
+            raise UsageError(f"--bootstrap {bootstrap}: give host:port[,host:port]") from error
     return capture(target, selection, like=like, context=chosen.context, named=like is None)
 
 
@@ -298,12 +308,19 @@ def _capture_bucket(
     context: str | None, kubeconfig: Path | None, select: "Callable[[str], BucketSelection]"
 ) -> "BucketFingerprint":
     """Capture what `select` makes of the bucket that the settings declare."""
-    configure_logging(verbose=False)
-    from drill.object_store import ObjectStore  # noqa: PLC0415 - lazy
+    from drill.errors import UsageError  # noqa: PLC0415 - lazy
+    from drill.object_store import ObjectMissingError, ObjectStore  # noqa: PLC0415 - lazy
     from experiments.fingerprints.bucket import capture  # noqa: PLC0415 - lazy
 
     chosen = settings(context=context, kubeconfig=kubeconfig)
-    return capture(ObjectStore.connect(chosen), select(chosen.object_store.bucket), context=chosen.context)
+    store, selection = ObjectStore.connect(chosen), select(chosen.object_store.bucket)
+    try:
+        return capture(store, selection, context=chosen.context)
+    except ObjectMissingError as error:
+        where = store.target.endpoint or "AWS"
+        raise UsageError(
+            f"bucket {selection.bucket!r}: not in the store at {where}: name another by --bucket"
+        ) from error
 
 
 def _held_to(path: Path, kind: type[F]) -> F:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drill.cli._common import AsOutput, Context, Kubeconfig, Output, configure_logging, settings
+from drill.cli._common import AsOutput, Context, Kubeconfig, Output, settings
 from drill.cli._verify import Against, File, Found, _give, _held_to, _judged, fingerprint, verify
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ def _capture(
 
     Where the context declares no object store, no bucket is listed, and the verdict on files is inconclusive.
     """
-    configure_logging(verbose=False)
     from drill.iceberg import IcebergSelection  # noqa: PLC0415 - lazy
     from drill.object_store import ObjectStore  # noqa: PLC0415 - lazy
     from drill.trino import Trino  # noqa: PLC0415 - lazy

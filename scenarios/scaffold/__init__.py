@@ -1,6 +1,7 @@
 """Working examples that `drill new` copies under a name of yours: a scenario, a fault, a check, each with its test."""
 
 import keyword
+import os
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +16,8 @@ def copy(kind: str, name: str, folder: Path) -> list[Path]:
     """Write the example of a kind (`scenario`, `fault`, `check`) under a name into a folder; returns the files.
 
     Raises:
-        UsageError: the name can't be one, or a file of it is there: nothing is overwritten, and nothing is written.
+        UsageError: the name can't be one, `folder` is no folder and can't become one, or a file of it is there:
+            nothing is overwritten, and nothing is written.
     """
     module = name.replace("-", "_")
     if not _NAME.fullmatch(name):
@@ -31,7 +33,12 @@ def copy(kind: str, name: str, folder: Path) -> list[Path]:
     }
     if there := [path for path in texts if path.exists()]:
         raise UsageError(f"{there[0]} is there, and is not overwritten: give another NAME, or a folder by --to")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--to {folder}: can't be a folder: {error.strerror}: name another one") from error
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"--to {folder}: can't be written to: name another folder")
     for path, text in texts.items():
         path.write_text(text.replace("example-name", name).replace("example_name", module), encoding="utf-8")
     return list(texts)

@@ -2,11 +2,16 @@
 
 import json
 import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import structlog
+import typer
+from rich.markup import RE_TAGS
 from typer.testing import CliRunner
 
 from drill.cli import app, main
@@ -155,3 +160,75 @@ def test_the_harness_breaking_has_its_own_exit_code(
     monkeypatch.setattr("scenarios.reader.read", broken)
     assert _exit_of(monkeypatch, "run", "broker-kill-leader") == ExitCode.HARNESS_ERROR
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_judging_loads_no_client_of_a_cluster() -> None:
+    """It promises to need none, and would wait for it."""
+    look = "import sys, drill.cli._judging; sys.exit('kubernetes' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0
+
+
+def test_what_is_logged_is_no_data(tmp_path: Path) -> None:
+    """Whatever the command: programs read stdout."""
+    record = build_record(tmp_path)
+    manifest = json.loads((record.path / "manifest.json").read_text())
+    (record.path / "manifest.json").write_text(json.dumps({**manifest, "versions": 1}))
+    result = runner.invoke(app, ["judge", str(record.path), "-o", "json"])
+    assert json.loads(result.stdout)["run"] == str(record.path)
+    assert "report.part-unreadable" in result.stderr
+    assert str(record.path) in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("check --junit", "backups --junit", "backups --evidence", "judge {run} --junit", "run broker-kill --junit"),
+        *("portfolio {runs} -o", "compare {run} {run} --html", "metrics {runs} -o"),
+        *("fingerprint kafka -o", "verify bucket --against {run}/manifest.json --found"),
+        *("init --context c", "catalogue", "schema"),
+    ],
+)
+def test_a_file_that_cant_be_written_is_told_before_the_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
+) -> None:
+    """By the name of its option: no folder there, and a folder itself."""
+    run = build_record(tmp_path / "runs").path
+    before = sorted(tmp_path.rglob("*"))
+    words = command.format(run=run, runs=tmp_path / "runs").split()
+    option = words[-1].replace("-o", "--") if words[-1].startswith("-") else "FILE"
+    for path, problem in ((tmp_path / "none" / "x", "there is no folder"), (tmp_path, "is a folder")):
+        if words[0] == "init" and path.exists():
+            continue  # it overwrites nothing, of any kind
+        assert _exit_of(monkeypatch, *words, str(path)) == ExitCode.USAGE
+        said = capsys.readouterr()
+        assert said.err.startswith(f"drill: {option}")
+        assert f"{path}: {problem}" in said.err
+        assert not said.out
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_is_new_needs_a_folder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Not a file in its place."""
+    (tmp_path / "file").touch()
+    assert _exit_of(monkeypatch, "new", "scenario", "mine", "--to", str(tmp_path / "file")) == ExitCode.USAGE
+    assert f"--to {tmp_path}/file: can't be a folder" in capsys.readouterr().err
+
+
+def test_the_columns_of_a_list_never_touch() -> None:
+    """However long a name is."""
+    for line in runner.invoke(app, ["list"]).stdout.splitlines():
+        assert re.match(r"[a-z0-9-]+  +\S", line), line
+
+
+def test_no_square_brackets_are_lost_as_markup() -> None:
+    """Rich takes `[word]` in a help text for a style, and shows nothing."""
+    waiting = [typer.main.get_command(app)]
+    while waiting:
+        command = waiting.pop()
+        texts = [command.help or "", *(str(getattr(each, "help", None) or "") for each in command.params)]
+        for text in texts:
+            tags = [found[0] for found in RE_TAGS.finditer(text) if found[3] and not found[2]]
+            assert not tags, (command.name, tags)
+        waiting += getattr(command, "commands", {}).values()

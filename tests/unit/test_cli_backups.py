@@ -98,7 +98,9 @@ def test_a_warning_is_allowed_by_a_flag(seen: Seen) -> None:
     assert seen.judged().exit_code == ExitCode.FAIL
     assert seen.judged("--allow-warning", "hostPath").exit_code == ExitCode.PASS
     result = seen.judged("--allow-warning", "(")
+    assert str(result.exception).startswith("--allow-warning: ")
     assert "is no regular expression" in str(result.exception)
+    assert str(seen.judged("--rpo-hours", "0").exception).startswith("--rpo-hours: ")
 
 
 def test_junit_has_a_case_for_each_line(seen: Seen, tmp_path: Path) -> None:

@@ -155,6 +155,16 @@ def test_a_context_that_the_kubeconfig_does_not_have(tmp_path: Path, monkeypatch
         connect(tmp_path, monkeypatch, "http://127.0.0.1:1", context="elsewhere")
 
 
+def test_a_kubeconfig_that_is_no_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As what it is: nothing, a folder, no YAML."""
+    connect(tmp_path, monkeypatch, "http://127.0.0.1:1")
+    (tmp_path / "broken").write_text("a: [")
+    for name, problem in (("none", "no such file"), (".", "is a folder"), ("broken", "can't be read")):
+        file = tmp_path / name
+        with pytest.raises(UsageError, match=f"kubeconfig {file}: {problem}"):
+            Cluster.connect(settings.load(context="here", kubeconfig=file))
+
+
 @pytest.mark.parametrize(
     ("status", "code"),
     [

@@ -13,9 +13,10 @@ import pytest
 import structlog
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
+from moto import mock_aws
 from typer.testing import CliRunner
 
-from drill import fingerprints
+from drill import fingerprints, object_store
 from drill.cli import app, main
 from drill.errors import InputError, UsageError
 from drill.exits import ExitCode
@@ -447,3 +448,22 @@ def test_each_command_explains_itself(group: str, system: str) -> None:
 def test_the_worst_decides() -> None:
     """One difference among many verdicts fails the whole."""
     assert overall(judge_markers([*BEFORE, *AFTER], [_seen(each) for each in BEFORE[1:]])) is Outcome.FAIL
+
+
+def test_bootstrap_servers_without_a_port_are_refused_at_once(server: dict[str, Any]) -> None:
+    """The client would wait for a minute."""
+    told = str(runner.invoke(app, ["fingerprint", "kafka", "--context", "dev", "--bootstrap", "kafka"]).exception)
+    assert told == "--bootstrap kafka: give host:port[,host:port]"
+    assert "asked" not in server
+
+
+def test_a_bucket_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As bad usage, in our own words."""
+    (tmp_path / "settings" / "drill.toml").write_text('[contexts.dev.object_store]\nbucket = "velero"\n')
+    with mock_aws():
+        target = ObjectStoreTarget(bucket="velero")
+        store = ObjectStore(target, object_store.client(target, "a", "b"))
+        monkeypatch.setattr(ObjectStore, "connect", lambda _: store)
+        told = runner.invoke(app, ["fingerprint", "bucket", "--context", "dev", "--bucket", "nosuch"]).exception
+    assert isinstance(told, UsageError)
+    assert "bucket 'nosuch': not in the store" in str(told)

@@ -9,6 +9,7 @@ import yaml
 
 from drill.errors import InputError, Mistake
 from scenarios import reader
+from scenarios._locate import Document
 
 GOOD = reader.CATALOGUE / "broker-kill-leader.yaml"
 STEADY_STATE = {
@@ -236,3 +237,13 @@ def test_a_mistake_in_a_mix_names_its_load(tmp_path: Path, changes: dict[str, An
 def test_a_mix_is_read(tmp_path: Path) -> None:
     """Each load as its profile says."""
     assert [plan.system for plan in reader.read(_changed(tmp_path, load=MIX)).scenario.load] == ["kafka", "postgres"]
+
+
+def test_a_folder_is_no_scenario(tmp_path: Path) -> None:
+    """It is said to be one, by its name and where a file of one is read (`--details`)."""
+    with pytest.raises(InputError, match="is a folder. Give a scenario file"):
+        reader.find(str(tmp_path))
+    with pytest.raises(InputError, match="is a folder. Give the path of a YAML file"):
+        Document(tmp_path)
+    with pytest.raises(InputError, match="no such file. Give the path of a YAML file"):
+        Document(tmp_path / "none.yaml")

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drill.errors import RecordIncompleteError
+from drill.errors import RecordIncompleteError, UsageError
+from drill.gameday import GameDayRecord
 from drill.record import RunRecord
 
 
@@ -48,9 +49,17 @@ def test_what_is_missing_is_named(record: RunRecord) -> None:
 
 
 def test_a_folder_without_a_scenario_is_no_record(tmp_path: Path) -> None:
-    """`drill judge` of a wrong folder says so."""
-    with pytest.raises(RecordIncompleteError, match="not a run record"):
-        RunRecord.open(tmp_path)
+    """`drill judge` of a wrong folder, of a file in a record and of nothing says so, and where records are."""
+    (tmp_path / "file").touch()
+    for path, problem in (
+        (tmp_path, "not a run record"),
+        (tmp_path / "file", "is a file"),
+        (tmp_path / "none", "no such run record"),
+    ):
+        with pytest.raises(UsageError, match=f"{problem}.*runs/<scenario>/<UTC>"):
+            RunRecord.open(path)
+    with pytest.raises(UsageError, match="not a record of a game day.*runs/game-days/<name>/<UTC>"):
+        GameDayRecord.open(tmp_path)
 
 
 def test_seal_notices_changed_added_and_removed_files(record: RunRecord) -> None:
@@ -94,3 +103,32 @@ def test_a_line_that_is_no_event_is_told(record: RunRecord) -> None:
     (record.path / "events.jsonl").write_text("nonsense\n")
     with pytest.raises(RecordIncompleteError, match=r"events\.jsonl"):
         _ = record.events
+
+
+def test_a_bad_line_of_the_time_line_is_told_by_its_number(record: RunRecord) -> None:
+    """In one line of words for a person."""
+    record.emit("runner", "other")
+    with (record.path / "events.jsonl").open("a") as timeline:
+        timeline.write('{"t": "soon"}\n')
+    with pytest.raises(RecordIncompleteError) as told:
+        _ = record.events
+    assert str(told.value).startswith(f"{record.path}/events.jsonl:2: the line is no event: t: ")
+    assert "\n" not in str(told.value)
+    assert "pydantic" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "place"), [(b"name: x\nfoo: [\n", ":3: "), (b"a: 2026-02-30\n", ": "), (b"\xff", ": ")]
+)
+def test_a_broken_scenario_is_what_the_record_lacks(record: RunRecord, content: bytes, place: str) -> None:
+    """Named with its file, and with its line where that is known."""
+    (record.path / "scenario.yaml").write_bytes(content)
+    with pytest.raises(RecordIncompleteError, match=rf"scenario\.yaml{place}not "):
+        _ = record.scenario
+
+
+def test_a_wrong_objective_is_told_in_one_line(record: RunRecord) -> None:
+    """With its field."""
+    (record.path / "scenario.yaml").write_text("objectives: {nonsense: 1}\n")
+    with pytest.raises(RecordIncompleteError, match=r"scenario\.yaml: objectives\.nonsense: [^\n]*$"):
+        _ = record.objectives

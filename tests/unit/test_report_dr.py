@@ -309,8 +309,14 @@ def test_the_command_line_makes_and_re_checks_a_report(tmp_path: Path) -> None:
     assert (code, said.splitlines()[0]) == (0, str(tmp_path / "dr" / "report.html"))
     assert (tmp_path / "dr" / "evidence" / "details.yaml").read_bytes() == details.read_bytes()
     assert _run("verify-evidence", tmp_path / "dr")[0] == 0
+    code, said = _run("verify-evidence", tmp_path / "dr", "--sha256", "abc")
+    assert (code, said.startswith("--sha256 abc: not a SHA-256")) == (2, True)
+    code, said = _run("verify-evidence", tmp_path / "dr", "--sha256", "0" * 64)
+    assert (code, "not the one whose digest was given  SHA256SUMS" in said) == (1, True)
     _added(tmp_path / "dr")
     assert _run("verify-evidence", tmp_path / "dr")[0] == 1
+    code, said = _run("report", "--dr", record.path, "--details", tmp_path / "none", "-o", tmp_path / "other")
+    assert (code, "no such file. Give the path" in said) == (2, True)
     assert _run("report", record.path, "-o", tmp_path / "x") == (2, "--into is of the DR report; add --dr")
     assert _run("report", "--dr", record.path)[0] == 2
 

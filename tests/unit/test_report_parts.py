@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import structlog
 
 import recovery
 from drill.objectives import Objectives
@@ -85,10 +86,13 @@ def test_a_part_that_breaks_is_missing_with_its_reason(tmp_path: Path) -> None:
     def broken() -> int:
         raise KeyError(f"{tmp_path}/x")
 
-    found = measured(RunRecord(tmp_path), broken)
+    with structlog.testing.capture_logs() as logged:
+        found = measured(RunRecord(tmp_path), broken)
     assert isinstance(found, Missing)
     assert not found
     assert str(found) == "not measured: this part of the record could not be read (KeyError: 'x')"
+    assert logged[0]["record"] == str(tmp_path)
+    assert logged[0]["part"].startswith("test_report_parts.py:")
 
 
 def test_a_link_never_leaves_the_record() -> None:

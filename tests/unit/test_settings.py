@@ -126,3 +126,26 @@ def test_a_client_setting_is_given_once(file: Path) -> None:
     )
     with pytest.raises(InputError, match=r"both client and client_secrets have sasl\.username"):
         settings.load()
+
+
+def test_a_settings_file_that_is_named_must_be_there(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What protects a cluster may be in it; a folder is no file."""
+    file.unlink()
+    with pytest.raises(UsageError, match=f"DRILL_SETTINGS names {file}, where no file is"):
+        settings.load(context="from-file")
+    monkeypatch.setenv(settings.FILE_VARIABLE, str(file.parent))
+    with pytest.raises(UsageError, match=f"{file.parent} is a folder"):
+        settings.load(context="from-file")
+
+
+@pytest.mark.parametrize("context", ["from-file", None])
+def test_without_a_settings_file_its_place_is_told(
+    file: Path, monkeypatch: pytest.MonkeyPatch, context: str | None
+) -> None:
+    """Not a table to add to a file that is not there; its children are not told of one either."""
+    file.unlink()
+    monkeypatch.delenv(settings.FILE_VARIABLE)
+    monkeypatch.chdir(file.parent)
+    assert settings.FILE_VARIABLE not in settings.load().environment()
+    with pytest.raises(UsageError, match=rf"no settings file at {file}: .*DRILL_SETTINGS.*drill init"):
+        _ = settings.load(context=context).target
