@@ -60,7 +60,9 @@ def find(name: str) -> Path:
     if _is_file(shipped := CATALOGUE / f"{name}.yaml"):
         return shipped
     if path.is_dir():
-        raise InputError([Mistake(name, None, "scenario", "is a folder", "Give a scenario file, or a name of `drill list`.")])
+        raise InputError(
+            [Mistake(name, None, "scenario", "is a folder", "Give a scenario file, or a name of `drill list`.")]
+        )
     known = [each.stem for each in catalogue()]
     close = difflib.get_close_matches(name, known, n=1)
     cure = f"Did you mean {close[0]}?" if close else f"`drill list` shows what there is: {', '.join(known)}."

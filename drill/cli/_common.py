@@ -37,7 +37,7 @@ def _version(*, wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback does it
         bool, typer.Option("--version", help="Print the version, and end.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
@@ -86,9 +86,7 @@ Kubeconfig = Annotated[
 Runs = Annotated[
     Path | None, typer.Option("--runs", help="Folder of run records (default: runs).", envvar="DRILL_RUNS")
 ]
-JUnit = Annotated[
-    Path | None, typer.Option("--junit", help="Write JUnit XML here as well.", callback=written_file)
-]
+JUnit = Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML here as well.", callback=written_file)]
 AsOutput = Annotated[Output, typer.Option("-o", "--output", help="How to print the result.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run record's folder: runs/<scenario>/<UTC>.")]
 

@@ -44,9 +44,7 @@ verify = typer.Typer(
 
 File = Annotated[
     Path | None,
-    typer.Option(
-        "-o", "--output", metavar="FILE", help="Where to write it; none: stdout.", callback=written_file
-    ),
+    typer.Option("-o", "--output", metavar="FILE", help="Where to write it; none: stdout.", callback=written_file),
 ]
 Against = Annotated[
     Path,
@@ -306,7 +304,9 @@ def _capture_bucket(
         return capture(store, selection, context=chosen.context)
     except ObjectMissingError as error:
         where = store.target.endpoint or "AWS"
-        raise UsageError(f"bucket {selection.bucket!r}: not in the store at {where}: name another by --bucket") from error
+        raise UsageError(
+            f"bucket {selection.bucket!r}: not in the store at {where}: name another by --bucket"
+        ) from error
 
 
 def _held_to(path: Path, kind: type[F]) -> F:

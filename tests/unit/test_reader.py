@@ -183,9 +183,9 @@ def test_a_mix_is_read(tmp_path: Path) -> None:
 
 def test_a_folder_is_no_scenario(tmp_path: Path) -> None:
     """It is said to be one, by its name and where a file of one is read (`--details`)."""
-    with pytest.raises(InputError, match="is a folder. Give a scenario file"):
+    with pytest.raises(InputError, match=r"is a folder\. Give a scenario file"):
         reader.find(str(tmp_path))
-    with pytest.raises(InputError, match="is a folder. Give the path of a YAML file"):
+    with pytest.raises(InputError, match=r"is a folder\. Give the path of a YAML file"):
         Document(tmp_path)
-    with pytest.raises(InputError, match="no such file. Give the path of a YAML file"):
+    with pytest.raises(InputError, match=r"no such file\. Give the path of a YAML file"):
         Document(tmp_path / "none.yaml")

@@ -58,7 +58,7 @@ def test_a_folder_without_a_scenario_is_no_record(tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError, match=f"{problem}.*runs/<scenario>/<UTC>"):
             RunRecord.open(path)
-    with pytest.raises(UsageError, match="not a record of a game day.*runs/game-days/<name>/<UTC>"):
+    with pytest.raises(UsageError, match=r"not a record of a game day.*runs/game-days/<name>/<UTC>"):
         GameDayRecord.open(tmp_path)
 
 
@@ -117,7 +117,9 @@ def test_a_bad_line_of_the_time_line_is_told_by_its_number(record: RunRecord) ->
     assert "pydantic" not in str(told.value)
 
 
-@pytest.mark.parametrize(("content", "place"), [(b"name: x\nfoo: [\n", ":3: "), (b"a: 2026-02-30\n", ": "), (b"\xff", ": ")])
+@pytest.mark.parametrize(
+    ("content", "place"), [(b"name: x\nfoo: [\n", ":3: "), (b"a: 2026-02-30\n", ": "), (b"\xff", ": ")]
+)
 def test_a_broken_scenario_is_what_the_record_lacks(record: RunRecord, content: bytes, place: str) -> None:
     """Named with its file, and with its line where that is known."""
     (record.path / "scenario.yaml").write_bytes(content)
