@@ -78,7 +78,7 @@ def find(name: str) -> Path:
         return path
     if _is_file(shipped := CATALOGUE / f"{name}.yaml"):
         return shipped
-    if path.is_dir():
+    if _is_folder(path):
         raise InputError(
             [Mistake(name, None, "scenario", "is a folder", "Give a scenario file, or a name of `drill list`.")]
         )
@@ -92,6 +92,13 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError:  # a name that no file can have
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
         return False
 
 

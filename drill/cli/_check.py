@@ -1,7 +1,6 @@
 """`drill check`: the daily checklist and the weaknesses of a platform; read only."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer

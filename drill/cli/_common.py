@@ -37,7 +37,7 @@ def _version(*, wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback does it
         bool, typer.Option("--version", help="Print the version, and end.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:

@@ -221,5 +221,6 @@ def _tell(record: "GameDayRecord", day: "Summary", page: Path, output: Output) -
 
 def _file(path: Path) -> Path:
     if not path.is_file():
-        raise InputError([Mistake(str(path), None, "file", "no such file", "Give the path of a YAML file.")])
+        problem = "is a folder" if path.is_dir() else "no such file"
+        raise InputError([Mistake(str(path), None, "file", problem, "Give the path of a YAML file.")])
     return path

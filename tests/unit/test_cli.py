@@ -232,3 +232,11 @@ def test_no_square_brackets_are_lost_as_markup() -> None:
             tags = [found[0] for found in RE_TAGS.finditer(text) if found[3] and not found[2]]
             assert not tags, (command.name, tags)
         waiting += getattr(command, "commands", {}).values()
+
+
+def test_a_folder_is_no_game_day(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """It is said to be one."""
+    assert _exit_of(monkeypatch, "gameday", "answers", str(tmp_path)) == ExitCode.USAGE
+    assert f"{tmp_path}: file: is a folder" in capsys.readouterr().err

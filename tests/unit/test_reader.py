@@ -239,11 +239,17 @@ def test_a_mix_is_read(tmp_path: Path) -> None:
     assert [plan.system for plan in reader.read(_changed(tmp_path, load=MIX)).scenario.load] == ["kafka", "postgres"]
 
 
+def test_a_name_that_no_file_can_have_is_unknown() -> None:
+    """Not an error of the file system."""
+    with pytest.raises(InputError, match="no such file and no such name"):
+        reader.find("x" * 5000)
+
+
 def test_a_folder_is_no_scenario(tmp_path: Path) -> None:
     """It is said to be one, by its name and where a file of one is read (`--details`)."""
-    with pytest.raises(InputError, match="is a folder. Give a scenario file"):
+    with pytest.raises(InputError, match=r"is a folder\. Give a scenario file"):
         reader.find(str(tmp_path))
-    with pytest.raises(InputError, match="is a folder. Give the path of a YAML file"):
+    with pytest.raises(InputError, match=r"is a folder\. Give the path of a YAML file"):
         Document(tmp_path)
-    with pytest.raises(InputError, match="no such file. Give the path of a YAML file"):
+    with pytest.raises(InputError, match=r"no such file\. Give the path of a YAML file"):
         Document(tmp_path / "none.yaml")

@@ -58,7 +58,7 @@ def test_a_folder_without_a_scenario_is_no_record(tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError, match=f"{problem}.*runs/<scenario>/<UTC>"):
             RunRecord.open(path)
-    with pytest.raises(UsageError, match="not a record of a game day.*runs/game-days/<name>/<UTC>"):
+    with pytest.raises(UsageError, match=r"not a record of a game day.*runs/game-days/<name>/<UTC>"):
         GameDayRecord.open(tmp_path)
 
 
