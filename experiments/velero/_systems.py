@@ -26,8 +26,8 @@ from experiments.fingerprints import kafka as logs
 from experiments.runbooks._phases import Evidence, StepFailedError
 from experiments.velero._site import Site, keep
 
-MUTATIONS = 60
-"""Records that are written to Kafka after the backup."""
+RECORDS = 60
+"""That are written to Kafka before the backup, and as many after it."""
 _WITHIN = 30.0
 """Seconds in which Kafka has to take them."""
 
@@ -46,6 +46,14 @@ class Systems:
     def names(self) -> tuple[str, ...]:
         """Those that were captured before."""
         return tuple(self._kept)
+
+    def mark(self) -> Evidence:
+        """Write records that must come back: that an empty log came back empty would prove nothing.
+
+        Raises:
+            StepFailedError: Kafka did not take them.
+        """
+        return {} if self._topic is None else {"kafka_marks": self._write(self._topic, "before_backup")}
 
     def take(self) -> Evidence:
         """Before the backup: those that the context declares. One that the cluster lacks is kept as missing."""
@@ -82,21 +90,25 @@ class Systems:
         """
         if self._topic is None:
             return {}
+        self._kept["kafka"]["mutations"] = self._write(self._topic, "after_backup")
+        self._keep()
+        return {"kafka_mutations": RECORDS}
+
+    def _write(self, topic: str, when: str) -> int:
+        """Write records that say when they were written; how many were acknowledged."""
         taken: list[str | None] = []
         producer = Producer(kafka.client_config(self._site.settings.kafka, acks="all"))
         try:
-            for number in range(MUTATIONS):
-                value = json.dumps({"drill": self._site.run, "after_backup": number}).encode()
-                producer.produce(self._topic, value, on_delivery=lambda error, _: taken.append(error and error.str()))
+            for number in range(RECORDS):
+                value = json.dumps({"drill": self._site.run, when: number}).encode()
+                producer.produce(topic, value, on_delivery=lambda error, _: taken.append(error and error.str()))
             producer.flush(_WITHIN)
         except KafkaException as error:
             raise StepFailedError(f"Kafka did not take a record: {error.args[0].str()}", {}) from error
-        if len(taken) < MUTATIONS or any(taken):
-            why = next(filter(None, taken), f"{len(taken)} of {MUTATIONS} were answered")
-            raise StepFailedError(f"Kafka did not take what is written after the backup: {why}", {})
-        self._kept["kafka"]["mutations"] = MUTATIONS
-        self._keep()
-        return {"kafka_mutations": MUTATIONS}
+        if len(taken) < RECORDS or any(taken):
+            why = next(filter(None, taken), f"{len(taken)} of {RECORDS} were answered")
+            raise StepFailedError(f"Kafka did not take the records of {when.replace('_', ' the ')}: {why}", {})
+        return RECORDS
 
     def prove(self) -> Iterator[str]:
         """Capture each as it is now, and hold the least against it; yields its name when that is done.

@@ -61,8 +61,8 @@ def lose_cluster(
     Args:
         select: The systems that the cluster holds and that must be back: `postgres` and more.
         more_namespaces: Further namespaces that are backed up and restored with theirs.
-        topic: Where records are written that must not come back, and one that shows that Kafka answers; None: Kafka is
-            not looked into.
+        topic: Where records are written that must come back, some that must not, and one that shows that Kafka answers;
+            None: Kafka is not looked into.
         kafka_records: So many records at the end of each partition are compared by their content.
         changing: Patterns (`dolphinscheduler.public.t_ds_*`) of tables that never stand still.
         allowed_warnings: Patterns of Velero's warnings that are known to be harmless.
@@ -195,7 +195,8 @@ class _Drill:
     # -- before the disaster
 
     def mark(self, _: float) -> Evidence:
-        return {**self._reference.mark(), **self._reference.take(), **self._systems.take()}
+        marked = {**self._reference.mark(), **self._systems.mark()}
+        return {**marked, **self._reference.take(), **self._systems.take()}
 
     def back_up(self, within: float) -> Evidence:
         first, *others = self._spaces
