@@ -42,7 +42,8 @@ def _options(
     ] = False,
 ) -> None:
     """What stands before a command."""
-    configure_logging(verbose=False)
+    if not {"-h", "--help"} & set(sys.argv):  # what only prints help logs nothing, and is not to wait for structlog
+        configure_logging(verbose=False)
 
 
 def ensure_writable(path: Path, name: str) -> None:
