@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from drill.fingerprints import Database, PostgresFingerprint, Sequence, Table
 from drill.verdicts import Outcome, Verdict
-from recovery._check import Finding, check, counted, failed, passed, unsure
+from recovery._check import Finding, check, failed, passed, unsure
 from recovery._run import Run
 from recovery.fingerprints import judge_postgres
 from recovery.restores._data import State
@@ -52,8 +52,9 @@ def definitions_as_backed_up(run: Run) -> Finding:
 
     What was the same right before the backup and right after it must be so now. What was changed meanwhile may be as
     before or as after it. As neither, nobody knows; and so with each difference where the backup is older than the
-    drill. A sequence must not be behind where it was before the backup, or it would give out numbers twice; and no
-    further than a crash leaves it after the backup, but for one of a table that was declared to change.
+    drill, but for what was declared to change. A sequence must not be behind where it was before the backup, or it
+    would give out numbers twice; and no further than a crash leaves it after the backup, but for one of a table that
+    was declared to change.
     """
     reference = piece(run, "reference")
     later = reference.get("after")
@@ -77,7 +78,7 @@ def definitions_as_backed_up(run: Run) -> Finding:
         return unsure(f"{doubtful[0].name}: {doubtful[0].what}, {why}.", actual, **details)
     if untold := [each.reason for each in asked.values() if each.outcome is Outcome.INCONCLUSIVE]:
         return unsure(untold[0], actual, **details)
-    aside = f"; {counted(len(changing), 'sequence')} of tables that always change went on" if changing else ""
+    aside = f"; {len(changing)} of what always changes could not be held to it" if changing else ""
     return passed(f"Databases, roles, definitions and sequences are as they were backed up{aside}.", actual, **details)
 
 
@@ -89,6 +90,8 @@ def _judged(sides: _Sides, asked: dict[str, Verdict]) -> Iterator[Difference]:
         if after is not None and (check_, name) not in after:
             continue
         state: State | None = _position(name, sides) if check_ == "postgres-sequences" else None
+        if state is None and after is None and any(fnmatchcase(name, each) for each in sides.changing):
+            state = "changing"
         if state is None:
             state = "doubtful" if after is None or (check_, name) in moved else "lost"
         if state != "same":
