@@ -45,4 +45,4 @@ def tell(record: RunRecord, outcome: Outcome, page: Path, output: Output) -> Non
 def line(verdict: Verdict) -> str:
     """One verdict in one line."""
     measured = f" ({verdict.actual}; objective {verdict.target})" if verdict.actual and verdict.target else ""
-    return f"{verdict.outcome.upper():<13}{verdict.check:<24}{verdict.reason}{measured}"
+    return f"{verdict.outcome.upper():<13}{verdict.check + ' ':<26}{verdict.reason}{measured}"

@@ -53,7 +53,7 @@ def page(
 ) -> str:
     """The DR report as one HTML page."""
     rows = [row for drill in drills for row in drill.objectives]
-    found = findings(drills, details)
+    short, found = _short(rows), findings(drills, details)
     tested = frozenset[str]().union(*(drill.summary.systems for drill in drills))
     outcome = next(
         (each for each in WORST_FIRST if any(d.summary.outcome is each for d in drills)), Outcome.INCONCLUSIVE
@@ -66,7 +66,8 @@ def page(
             "drills": drills,
             "outcome": outcome,
             "counts": {each: sum(row.outcome is each for row in rows) for each in Outcome},
-            "short": _short(rows),
+            "short": short,
+            "fits": _fits(short, len(drills)),
             "tested": [SERVICES[each] for each in SERVICES if each in tested],
             "untested": [SERVICES[each] for each in SERVICES if each not in tested],
             "sites": tuple(dict.fromkeys(str(drill.summary.site) for drill in drills)),
@@ -84,6 +85,12 @@ def page(
             "Outcome": Outcome,
         },
     )
+
+
+def _fits(rows: Sequence[Objective], drills: int) -> int:
+    """How many of the rows are on the page of the summary, beside what is said of each drill; all that were not met."""
+    unmet = sum(row.outcome is not Outcome.PASS for row in rows)
+    return max(unmet, 3, min(10, 13 - 2 * drills))
 
 
 def _short(rows: Sequence[Objective]) -> tuple[Objective, ...]:
@@ -116,6 +123,8 @@ def _next(details: Details, found: Sequence[Row], drills: Sequence[Drill]) -> tu
         steps.append(
             f"Repeat what could not be proven ({unproven} of the findings): until then it counts as not shown."
         )
+    if stated := sum(row.outcome is None and row.status in {"open", "in progress"} for row in found):
+        steps.append(f"Settle what people found ({stated} of the findings).")
     if not any(drill.summary.restored for drill in drills):
         steps.append("Test a restore from backup: these drills contain none.")
     if any(row.outcome is not None and row.owner is None for row in found):

@@ -300,6 +300,18 @@ def _run(*arguments: str | Path) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
+def test_the_summary_is_one_page_and_names_first_what_was_not_met(tmp_path: Path) -> None:
+    """What was not tested stands before what was met, and open findings of people are a next step."""
+    record = judged(restore_record(tmp_path / "runs"))
+    details = Details.model_validate({"findings": [{"finding": "Nobody calls the customers."}]})
+    page = write([record], details, tmp_path / "dr")
+    text = text_of(page)
+    table = text[text.index("Did we meet it") : text.index("What we do next")]
+    assert table.index("not tested") < table.index("Recovery time (RTO)")
+    assert "Settle what people found (1 of the findings)." in text
+    assert [_page._fits((), drills) for drills in (1, 4, 9)] == [10, 5, 3]
+
+
 def test_the_command_line_makes_and_re_checks_a_report(tmp_path: Path) -> None:
     """`report --dr` with a file of details, then `verify-evidence`: 0, and 1 after a change."""
     record = judged(restore_record(tmp_path / "runs"))
