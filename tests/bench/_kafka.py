@@ -1,6 +1,7 @@
 """What the Kafka benches share: a topic of their own, the supervised load, Kafka's own tools, CPU of a process."""
 
 import argparse
+import itertools
 import os
 import shutil
 import signal
@@ -21,25 +22,28 @@ from load.plan import Arrivals
 from load.process import command
 from tests.bench._table import Measure, show
 
-TOPIC = "drill-bench"
+_numbers = itertools.count(1)
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
 def topic(target: Settings) -> Iterator[str]:
-    """A topic of three partitions, replicated as a platform's would be, kept small on disk, and deleted afterwards."""
+    """A topic of three partitions, replicated as a platform's would be; its files are gone a second after the block.
+
+    One for each measure: all of them together do not fit on a volume, and retention comes too late for that.
+    """
+    name = f"drill-bench-{next(_numbers)}"
     admin = AdminClient({"bootstrap.servers": target.kafka.bootstrap})
     replicas = min(3, len(admin.list_topics(timeout=10).brokers))
     config = {
         "min.insync.replicas": str(min(2, replicas)),
-        "retention.bytes": "1000000000",
-        "segment.bytes": "200000000",
+        "file.delete.delay.ms": "1000",
     }
-    admin.create_topics([NewTopic(TOPIC, 3, replicas, config=config)])[TOPIC].result()
+    admin.create_topics([NewTopic(name, 3, replicas, config=config)])[name].result()
     try:
-        yield TOPIC
+        yield name
     finally:
-        admin.delete_topics([TOPIC])[TOPIC].result()
+        admin.delete_topics([name])[name].result()
 
 
 def tool(kafka: Path, name: str, *arguments: str) -> str:

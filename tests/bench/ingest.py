@@ -8,6 +8,8 @@ a warm-up of their own. The load is offered more than the tool reached, so that 
 
 import re
 import statistics
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from drill import clock
@@ -22,6 +24,13 @@ from tests.bench._table import Measure, at_least, at_most
 
 ROUNDS, TOOL_RECORDS, WARM_UP, OFFERED = 3, 1_500_000, 3.0, 10.0
 DEFAULT_RATE = 7153.0
+
+
+@contextmanager
+def _plan(target: Settings) -> Iterator[LoadPlan]:
+    """The load's plan, with a topic of its own."""
+    with _kafka.topic(target) as topic:
+        yield LoadPlan(topic=topic, warm_up=0, baseline=1)
 
 
 def _tool_rate(kafka: Path, bootstrap: str, plan: LoadPlan) -> float:
@@ -69,11 +78,12 @@ def _cores(target: Settings, plan: LoadPlan) -> float:
     return used / seconds
 
 
-def _held(target: Settings, plan: LoadPlan, rate: float) -> bool:
+def _held(target: Settings, rate: float) -> bool:
     """Whether `rate` is held for 60 s: nothing late, and every record acked, drained and accounted for."""
-    load = _kafka.Load(plan.model_copy(update={"rate": rate, "duration": 62.0}), target)
-    load.finish()
-    drained = drain(load.record, target, clock.now() + 120)
+    with _plan(target) as plan:
+        load = _kafka.Load(plan.model_copy(update={"rate": rate, "duration": 62.0}), target)
+        load.finish()
+        drained = drain(load.record, target, clock.now() + 120)
     result, series = account(ledgers(load.record)), client_series(load.record)
     late = series.latency_between(0.99, series.start + WARM_UP, series.start + 60)
     whole = result.attempted == result.acked == result.seen and result.lost == result.seen_twice == 0
@@ -88,20 +98,19 @@ def _whole(load: _kafka.Load) -> None:
 
 def measure(target: Settings, kafka: Path) -> list[Measure]:
     """Run the tool and the load in turns, then look for the highest rate that is held."""
-    with _kafka.topic(target) as topic:
-        plan = LoadPlan(topic=topic, warm_up=0, baseline=1)
+    with _plan(target) as plan:
         reference = _tool_rate(kafka, target.kafka.bootstrap, plan)  # also warms the brokers up
-        pairs = []
-        for _ in range(ROUNDS):
+    pairs = []
+    for _ in range(ROUNDS):
+        with _plan(target) as plan:
             theirs = _tool_rate(kafka, target.kafka.bootstrap, plan)
             ours, cpu = _our_rate(target, plan, 1.3 * max(reference, theirs))
             pairs.append((theirs, ours, cpu))
-        ratio = statistics.median(ours / theirs for theirs, ours, _ in pairs)
-        capacity = statistics.median(ours for _, ours, _ in pairs)
+    ratio = statistics.median(ours / theirs for theirs, ours, _ in pairs)
+    capacity = statistics.median(ours for _, ours, _ in pairs)
+    with _plan(target) as plan:
         cores = _cores(target, plan)
-        held = next(
-            (rate for share in (0.9, 0.75, 0.6, 0.45, 0.3) if _held(target, plan, rate := share * capacity)), 0.0
-        )
+    held = next((rate for share in (0.9, 0.75, 0.6, 0.45, 0.3) if _held(target, rate := share * capacity)), 0.0)
     return [
         Measure("kafka-producer-perf-test", statistics.median(theirs for theirs, _, _ in pairs), "records/s"),
         Measure("accounted load", capacity, "records/s"),
