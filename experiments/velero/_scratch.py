@@ -13,6 +13,7 @@ from drill.settings import Settings
 from drill.velero import RUN_LABEL, Velero, VeleroTimeoutError
 from drill.velero import permissions as velero_permissions
 from experiments._watch import GivenUpError, NotSeenError, await_seen
+from experiments.velero import _site
 
 MANAGED = {"app.kubernetes.io/managed-by": "drill"}
 _GONE = 180.0
@@ -91,9 +92,8 @@ def delete_scratch(context: str, namespace: str, run: str) -> dict[str, Any]:
         NotRestoredError: something of it is still there or may come yet, or the namespace is not this run's.
         ClusterError: the API server refused or did not answer.
     """
-    loaded = settings.load(context=context)
-    cluster = Cluster.connect(loaded)
-    velero = Velero.connect(loaded, cluster)
+    site = _site.again(context, run)
+    cluster, velero = site.cluster, site.velero
     pending = _end_restores(velero, run)
     found = find(cluster, namespace)
     if found is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drill import object_store, record, rollback, velero
+from drill import settings as settings_of
 from drill.cluster import Cluster, Permission
 from drill.errors import DrillError
 from drill.object_store import ObjectStore
@@ -57,6 +58,13 @@ class Site:
 def of(settings: Settings, cluster: Cluster) -> Site:
     """The site of a context; sends nothing yet."""
     return Site(settings, cluster, Velero.connect(settings, cluster), rollback.run_id())
+
+
+def again(context: str, run: str) -> Site:
+    """The site of a drill that began before, for its undo: in another process perhaps; sends nothing yet."""
+    settings = settings_of.load(context=context)
+    cluster = Cluster.connect(settings)
+    return Site(settings, cluster, Velero.connect(settings, cluster), run)
 
 
 def keep(name: str, content: dict[str, Any]) -> None:

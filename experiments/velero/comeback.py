@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from drill import nodes
-from drill import settings as settings_of
 from drill.cluster import Cluster, ClusterError, MissingError
 from drill.errors import DrillError
 from drill.rollback import NotRestoredError
-from drill.velero import DEFAULT_PASSWORD, RUN_LABEL, Restore, Velero
+from drill.velero import DEFAULT_PASSWORD, RUN_LABEL, Restore
 from experiments._watch import GivenUpError, NotSeenError, await_seen
 from experiments.velero import _data, _fresh, _namespace, _objects, _safe, _scratch, _site
 
@@ -48,9 +47,8 @@ def bring_cluster_back(
         NotRestoredError: the platform is not whole in time.
         DrillError: a hook failed, or the cluster, Velero or the server can't be asked.
     """
-    loaded = settings_of.load(context=context)
-    cluster = Cluster.connect(loaded)
-    site = _site.Site(loaded, cluster, Velero.connect(loaded, cluster), run)
+    site = _site.again(context, run)
+    loaded, cluster = site.settings, site.cluster
     proof: dict[str, Any] = {"cluster": uid, "backup": backup, "restored": []}
     try:
         proof["restored"] = _come_back(site, uid, number, backup, stages, needed, Path(safe))

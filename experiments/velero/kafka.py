@@ -12,11 +12,9 @@ are in sync and nobody else comes to lead while the backup is made, which the dr
 from functools import partial
 from typing import Any
 
-from drill import settings as settings_of
-from drill.cluster import Cluster, Permission
+from drill.cluster import Permission
 from drill.errors import RefusedError, UsageError
 from drill.rollback import NotRestoredError
-from drill.velero import Velero
 from experiments import _volumes
 from experiments._fault import Injection
 from experiments._guard import drillable, ensure_within
@@ -230,9 +228,8 @@ def restore_kafka(
         NotRestoredError: it is not whole in time.
         DrillError: the backup, the cluster or Kafka can't be asked.
     """
-    loaded = settings_of.load(context=context)
-    cluster = Cluster.connect(loaded)
-    site = _site.Site(loaded, cluster, Velero.connect(loaded, cluster), run)
+    site = _site.again(context, run)
+    loaded, cluster = site.settings, site.cluster
     has_data = partial(_kafka_data.has_data, loaded.kafka, topics)
     proof = _namespace.ensure_restored(site, namespace, uid, backup, loaded.kafka.statefulset, idle, has_data)
     here = Brokers(context, loaded.kafka, cluster)

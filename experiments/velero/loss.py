@@ -4,10 +4,8 @@ from functools import partial
 from typing import Any, Literal
 
 from drill import postgres
-from drill import settings as settings_of
-from drill.cluster import Cluster, Permission, secret_permission
+from drill.cluster import Permission, secret_permission
 from drill.errors import RefusedError, UsageError
-from drill.velero import Velero
 from experiments import _volumes
 from experiments._fault import Injection
 from experiments._guard import drillable, ensure_within
@@ -218,12 +216,16 @@ def restore_namespace(
         NotRestoredError: it is not whole in time.
         DrillError: the backup, the cluster or the server can't be asked.
     """
-    loaded = settings_of.load(context=context)
-    cluster = Cluster.connect(loaded)
-    site = _site.Site(loaded, cluster, Velero.connect(loaded, cluster), run)
-    connect = _data.original(loaded)
+    site = _site.again(context, run)
+    connect = _data.original(site.settings)
     proof = _namespace.ensure_restored(
-        site, namespace, uid, backup, loaded.postgres.statefulset, idle, lambda: postgres.identity(connect()) == server
+        site,
+        namespace,
+        uid,
+        backup,
+        site.settings.postgres.statefulset,
+        idle,
+        lambda: postgres.identity(connect()) == server,
     )
     proof["markers_removed"] = _data.forget(connect, run)
     return proof

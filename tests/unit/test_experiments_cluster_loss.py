@@ -17,7 +17,7 @@ from drill.cluster import Cluster, ClusterError, MissingError
 from drill.errors import DrillError, RefusedError
 from drill.nodes import NodeState
 from drill.rollback import NotRestoredError
-from drill.velero import DEFAULT_PASSWORD, Backup, Location, Restore, Server
+from drill.velero import DEFAULT_PASSWORD, Backup, Location, Restore, Server, Velero
 from experiments import _hooks, _watch
 from experiments.velero import _backups, _data, _fresh, _safe, _site, _systems
 from experiments.velero.cluster import _Drill, _look, _needed, _qualified, _stages
@@ -242,7 +242,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _World:
     wanted = (("velero", "velero-repo-credentials"), ("velero", "cloud"), ("minio", "store"))
     played.secrets = {each: {"key": base64.b64encode(f"s3cret-{each[1]}".encode()).decode()} for each in wanted}
     monkeypatch.setattr(Cluster, "connect", lambda _settings: played)
-    monkeypatch.setattr("experiments.velero.comeback.Velero", SimpleNamespace(connect=lambda *_: played))
+    monkeypatch.setattr(Velero, "connect", lambda *_: played)
     monkeypatch.setattr(_hooks, "run", played.hook)
     monkeypatch.setattr(_watch, "time", played)
     monkeypatch.setattr("experiments.velero._objects.look", played.look)
