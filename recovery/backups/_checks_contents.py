@@ -1,7 +1,7 @@
 """Whether a backup has in it what a restore would need: objects, volumes with their data, and no unknown warnings."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from drill.backup_evidence import RESOURCES, VOLUMES, FollowedSnapshot, Held
@@ -124,16 +124,10 @@ def volume_data_present(scene: Scene) -> Iterator[Finding]:
             fetched = each.fetched - each.unverifiable
             proof = f"{fetched} held to their ETag" if each.fetched else "by the listing"
             yield good(what, f"The bucket has them ({proof}).", actual, target)
-    for judged in scene.judged:
-        try:
-            volumes = _stored(judged)
-        except UnseenError as error:
-            yield unseen(judged.what, _sentence(str(error)), _SEE, target=target)
-            continue
-        for volume in volumes:
-            if volume.elsewhere:
-                remedy = "Restore it to know. What is not in the bucket is lost with the storage."
-                yield unseen(f"{judged.what}, {volume.name}", _sentence(volume.elsewhere), remedy, target=target)
+    for judged, volume in (yield from _stored(scene, target)):
+        if volume.elsewhere:
+            remedy = "Restore it to know. What is not in the bucket is lost with the storage."
+            yield unseen(f"{judged.what}, {volume.name}", _sentence(volume.elsewhere), remedy, target=target)
 
 
 def volume_files_whole(scene: Scene) -> Iterator[Finding]:
@@ -149,17 +143,11 @@ def volume_files_whole(scene: Scene) -> Iterator[Finding]:
             yield unseen(what, f"Nothing could be followed: {each.error or each.unopened}.", remedy, None, target)
         for one in each.snapshots if each.error is None else ():
             yield _followed(one, target)
-    for judged in scene.judged:
-        try:
-            volumes = _stored(judged)
-        except UnseenError as error:
-            yield unseen(judged.what, _sentence(str(error)), _SEE, target=target)
-            continue
-        for volume in volumes:
-            if not volume.elsewhere and not _told(scene, judged, volume):
-                what = f"{judged.what}, {volume.name}"
-                reason = "No snapshot of it was followed." if volume.snapshot else "No snapshot of it is told of."
-                yield unseen(what, reason, "Look again, or restore it to know.", None, target)
+    for judged, volume in (yield from _stored(scene, target)):
+        if not volume.elsewhere and not _told(scene, judged, volume):
+            what = f"{judged.what}, {volume.name}"
+            reason = "No snapshot of it was followed." if volume.snapshot else "No snapshot of it is told of."
+            yield unseen(what, reason, "Look again, or restore it to know.", None, target)
 
 
 def repositories_ready(scene: Scene) -> Iterator[Finding]:
@@ -267,13 +255,20 @@ def _claims_of_others(scene: Scene, judged: Judged) -> set[str]:
     }
 
 
-def _stored(judged: Judged) -> list[StoredVolume]:
-    """Where a backup says that the data of its volumes is; without those whose trouble another check tells.
+def _stored(scene: Scene, target: str) -> Generator[Finding, None, list[tuple[Judged, StoredVolume]]]:
+    """Where the backups say that the data of their volumes is; without those whose trouble another check tells.
 
-    Raises:
-        UnseenError: its list of volumes was not seen.
+    Yields a finding for each backup whose list of volumes was not seen, and returns what the others say.
     """
-    return [StoredVolume.of(info) for info in judged.content(VOLUMES) or () if _trouble(info) is None]
+    found = []
+    for each in scene.judged:
+        try:
+            infos = each.content(VOLUMES) or ()
+        except UnseenError as error:
+            yield unseen(each.what, _sentence(str(error)), _SEE, target=target)
+        else:
+            found += [(each, StoredVolume.of(info)) for info in infos if _trouble(info) is None]
+    return found
 
 
 def _told(scene: Scene, judged: Judged, volume: StoredVolume) -> bool:
