@@ -63,6 +63,11 @@ class Check:
 
         Nothing is raised: what the function raises is an inconclusive verdict that says so.
         """
+        if self not in run.verdicts:
+            run.verdicts[self] = self._judge(run)
+        return run.verdicts[self]
+
+    def _judge(self, run: Run) -> Verdict | None:
         target: str | None = None
         try:
             target = self.aim(run.record.objectives)

@@ -1,6 +1,7 @@
 """What the checks ask of a finished run, each thing read from the record once."""
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from drill.errors import RecordIncompleteError
 from drill.ledger import Ledger, ledgers, streams
@@ -10,12 +11,17 @@ from recovery._measure import measure
 from recovery._timeline import Timeline
 from recovery._traffic import Traffic
 
+if TYPE_CHECKING:
+    from drill.verdicts import Verdict
+
 
 class Run:
     """A finished run. Each property raises RecordIncompleteError when the record does not have what it needs."""
 
     def __init__(self, record: RunRecord) -> None:
         self.record = record
+        self.verdicts: dict[object, Verdict | None] = {}
+        """What each check said of it: one may rest on others, and none is to be judged twice."""
 
     def reason(self, error: RecordIncompleteError) -> str:
         """An error's text for a reader of the report, to whom the record's place on a disk says nothing."""

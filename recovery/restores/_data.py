@@ -9,7 +9,7 @@ from drill.fingerprints import Database, PostgresFingerprint, Table
 from drill.markers import TABLE
 from recovery._check import Finding, check, counted, failed, passed, unsure
 from recovery._run import Run
-from recovery.restores._evidence import fingerprint, held, of, piece, told
+from recovery.restores._evidence import held, of, piece, sides, told
 
 State = Literal["same", "lost", "changing", "doubtful"]
 _OLDER = ", and may have been so at the backup, which is older than what it is held against"
@@ -87,9 +87,7 @@ def tables_as_backed_up(run: Run) -> Finding:
     all that it can be held against: what is missing may have been made since, what is too much dropped since.
     """
     reference = piece(run, "reference")
-    before = fingerprint(told(reference, "before", "reference"), PostgresFingerprint, "before")
-    after = fingerprint(reference["after"], PostgresFingerprint, "after") if reference.get("after") else None
-    found = fingerprint(told(piece(run, "found"), "fingerprint", "found"), PostgresFingerprint, "found")
+    before, after, found = sides(run)
     if absent := [name for name in before.databases if name not in found.databases]:
         there = f"{len(found.databases)} databases"
         if after is None:

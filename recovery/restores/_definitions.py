@@ -10,8 +10,9 @@ from drill.verdicts import Outcome, Verdict
 from recovery._check import Finding, check, failed, passed, unsure
 from recovery._run import Run
 from recovery.fingerprints import judge_postgres
+from recovery.restores import _evidence
 from recovery.restores._data import State
-from recovery.restores._evidence import fingerprint, held, of, piece, told
+from recovery.restores._evidence import held, of, piece
 
 _ASKED = ("postgres-databases", "postgres-roles", "postgres-schema", "postgres-sequences")
 """The verdicts of `judge_postgres` that are asked for; its rows are what `tables-as-backed-up` judges."""
@@ -56,14 +57,7 @@ def definitions_as_backed_up(run: Run) -> Finding:
     would give out numbers twice; and no further than a crash leaves it after the backup, but for one of a table that
     was declared to change.
     """
-    reference = piece(run, "reference")
-    later = reference.get("after")
-    sides = _Sides(
-        fingerprint(told(reference, "before", "reference"), PostgresFingerprint, "before"),
-        fingerprint(later, PostgresFingerprint, "after") if later else None,
-        fingerprint(told(piece(run, "found"), "fingerprint", "found"), PostgresFingerprint, "found"),
-        tuple(reference.get("changing") or ()),
-    )
+    sides = _Sides(*_evidence.sides(run), tuple(piece(run, "reference").get("changing") or ()))
     asked = _asked(sides.before, sides.found)
     differences = list(_judged(sides, asked))
     lost, doubtful, changing = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from drill.errors import DrillError, RecordIncompleteError
-from drill.fingerprints import Fingerprint, from_document
+from drill.fingerprints import Fingerprint, PostgresFingerprint, from_document
 from drill.objectives import Objectives
 from recovery import _evidence
 from recovery._run import Run
@@ -62,6 +62,21 @@ def told(found: dict[str, Any], key: str, name: str) -> Any:
         RecordIncompleteError: nothing.
     """
     return _evidence.told(found, key, f"restore-{name}")
+
+
+def sides(run: Run) -> tuple[PostgresFingerprint, PostgresFingerprint | None, PostgresFingerprint]:
+    """PostgreSQL right before the backup, right after it (None: the backup is older than the drill), and restored.
+
+    Raises:
+        RecordIncompleteError: one of them was not kept, or is not what it should be.
+    """
+    reference = piece(run, "reference")
+    later = reference.get("after")
+    return (
+        fingerprint(told(reference, "before", "reference"), PostgresFingerprint, "before"),
+        fingerprint(later, PostgresFingerprint, "after") if later else None,
+        fingerprint(told(piece(run, "found"), "fingerprint", "found"), PostgresFingerprint, "found"),
+    )
 
 
 def fingerprint(document: Any, kind: type[F], name: str) -> F:
